@@ -414,5 +414,7 @@ def _uvicorn(app: Any) -> tuple[uvicorn.Server, _Port]:
     listener.bind(("127.0.0.1", 0))
     port = _Port(listener.getsockname()[1])
     port.socket = listener
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, interface="asgi3", log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
     return uvicorn.Server(config), port
