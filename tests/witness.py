@@ -34,6 +34,7 @@ import uvicorn
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 BOUND = 60.0
 ERAS = ((0, 106), (0, 118), (0, 121))
+_watches: list[Callable[[FrameType, str, object], None]] = []
 
 
 @dataclass(frozen=True)
@@ -174,17 +175,15 @@ class Witnessed:
 
     @contextlib.contextmanager
     def observed(self, name: str) -> Iterator[Calls]:
-        """Record the calls of the dotted `name`, builtin or not, in this and later threads, and let them run."""
+        """Record the calls of the dotted `name`, builtin or not, in whatever thread, and let them run."""
         owner, attribute = _resolve(name)
-        seen, wanted = Calls(), getattr(owner, attribute)
-        profile = functools.partial(_notice, seen, wanted)
-        threading.setprofile(profile)
-        sys.setprofile(profile)
+        seen = Calls()
+        watch = functools.partial(_notice, seen, getattr(owner, attribute))
+        _watches.append(watch)
         try:
             yield seen
         finally:
-            sys.setprofile(None)
-            threading.setprofile(cast(Any, None))
+            _watches.remove(watch)
 
     def _bindings(self, real: object) -> list[tuple[ModuleType, str]]:
         """Where the fixture's own modules hold `real` under a name of theirs (`from time import sleep`)."""
@@ -268,6 +267,8 @@ def _testify(fixture: Fixture, workdir: Path, sender: Connection) -> None:
     os.chdir(workdir)
     logging.basicConfig(level=logging.INFO, handlers=[logging.NullHandler()], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    threading.setprofile(_profile)
+    sys.setprofile(_profile)
     try:
         asyncio.run(_judged(fixture, sender))
     except BaseException:
@@ -363,8 +364,14 @@ def _recorder(real: object, seen: Calls, result: Any) -> Callable[..., Any]:
     return record_async if inspect.iscoroutinefunction(real) else record
 
 
+def _profile(frame: FrameType, event: str, argument: object) -> None:
+    """Set before the app is loaded: a thread that runs already cannot be profiled from outside."""
+    for watch in _watches:
+        watch(frame, event, argument)
+
+
 def _notice(seen: Calls, wanted: object, frame: FrameType, event: str, argument: object) -> None:
-    """A profile function: notes the call of one Python function or one builtin."""
+    """Note the call of one Python function or one builtin."""
     if event == "call" and frame.f_code is _code(wanted):
         seen.note(**frame.f_locals)
     elif event == "c_call" and _same_builtin(argument, wanted):
