@@ -102,7 +102,7 @@ class Calls(list[Call]):
         """Those made in a thread whose event loop was running: they stop every other request."""
         return [call for call in self if call.on_loop]
 
-    def note(self, *args: Any, **kwargs: Any) -> None:
+    def note(self, /, *args: Any, **kwargs: Any) -> None:
         self.append(Call(threading.get_ident(), _loop_is_running(), args, kwargs))
 
 
