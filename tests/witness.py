@@ -86,10 +86,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Call:
-    """One call seen by a recorder: where it ran and what it was given."""
+    """One call seen by a recorder: where it ran, below which functions, and what it was given."""
 
     thread: int
     on_loop: bool
+    stack: tuple[str, ...]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
@@ -102,8 +103,8 @@ class Calls(list[Call]):
         """Those made in a thread whose event loop was running: they stop every other request."""
         return [call for call in self if call.on_loop]
 
-    def note(self, /, *args: Any, **kwargs: Any) -> None:
-        self.append(Call(threading.get_ident(), _loop_is_running(), args, kwargs))
+    def note(self, frame: FrameType, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.append(Call(threading.get_ident(), _loop_is_running(), _callers(frame), args, kwargs))
 
 
 @dataclass
@@ -354,11 +355,11 @@ def _resolve(name: str) -> tuple[Any, str]:
 
 def _recorder(real: object, seen: Calls, result: Any) -> Callable[..., Any]:
     async def record_async(*args: Any, **kwargs: Any) -> Any:
-        seen.note(*args, **kwargs)
+        seen.note(sys._getframe(1), args, kwargs)
         return result
 
     def record(*args: Any, **kwargs: Any) -> Any:
-        seen.note(*args, **kwargs)
+        seen.note(sys._getframe(1), args, kwargs)
         return result
 
     return record_async if inspect.iscoroutinefunction(real) else record
@@ -373,9 +374,18 @@ def _profile(frame: FrameType, event: str, argument: object) -> None:
 def _notice(seen: Calls, wanted: object, frame: FrameType, event: str, argument: object) -> None:
     """Note the call of one Python function or one builtin."""
     if event == "call" and frame.f_code is _code(wanted):
-        seen.note(**frame.f_locals)
+        seen.note(frame, (), dict(frame.f_locals))
     elif event == "c_call" and _same_builtin(argument, wanted):
-        seen.note(getattr(argument, "__self__", None))
+        seen.note(frame, (getattr(argument, "__self__", None),), {})
+
+
+def _callers(frame: FrameType | None) -> tuple[str, ...]:
+    """The names of the running functions, the innermost first."""
+    names = []
+    while frame is not None:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return tuple(names)
 
 
 def _code(function: object) -> CodeType | None:
