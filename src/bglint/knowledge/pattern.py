@@ -1,0 +1,41 @@
+"""The names that a table's key stands for: `{a,b}` expands, `*` is one segment or a part of one, `**` any number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+Segments = tuple[str, ...]
+
+
+def expand(key: str) -> Iterator[str]:
+    """Each name that the braces of a key spell out."""
+    head, brace, rest = key.partition("{")
+    if not brace:
+        yield key
+        return
+    choices, _, tail = rest.partition("}")
+    for choice in choices.split(","):
+        yield from expand(head + choice.strip() + tail)
+
+
+def matches(pattern: Segments, name: Segments) -> bool:
+    """True where every segment of the pattern finds its place in the name."""
+    if not pattern:
+        return not name
+    if pattern[0] == "**":
+        return any(matches(pattern[1:], name[start:]) for start in range(len(name) + 1))
+    return bool(name) and _fits(pattern[0], name[0]) and matches(pattern[1:], name[1:])
+
+
+def _fits(pattern: str, segment: str) -> bool:
+    head, star, tail = pattern.partition("*")
+    if not star:
+        return pattern == segment
+    return len(segment) >= len(head) + len(tail) and segment.startswith(head) and segment.endswith(tail)
+
+
+def precision(pattern: Segments) -> tuple[int, int, int]:
+    """Sorts patterns: more whole segments first, then more letters, then fewer `**`."""
+    whole = sum("*" not in segment for segment in pattern)
+    letters = sum(len(segment.replace("*", "")) for segment in pattern)
+    return whole, letters, -pattern.count("**")

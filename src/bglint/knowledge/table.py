@@ -1,0 +1,104 @@
+"""One table, read from a TOML file or from the user's configuration."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from .fact import KnowledgeError
+from .pattern import Segments, expand, matches, precision
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HERE = Path(__file__).parent
+Value = TypeVar("Value")
+SECTIONS = ("aliases", "bases", "calls", "classes", "errors", "twins")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Names and what is said of them; entries of calls are read when they are asked for."""
+
+    aliases: dict[str, str] = field(default_factory=dict)
+    bases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: frozenset[str] = frozenset()
+    errors: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    twins: dict[str, str] = field(default_factory=dict)
+    calls: dict[str, object] = field(default_factory=dict)
+    patterns: tuple[tuple[Segments, object], ...] = ()
+
+    def entry(self, name: str) -> object | None:
+        """What the table says of a call: its own entry, else that of the most precise pattern."""
+        if name in self.calls:
+            return self.calls[name]
+        segments = tuple(name.split("."))
+        return next((entry for pattern, entry in self.patterns if matches(pattern, segments)), None)
+
+
+def read_table(raw: Mapping[str, object]) -> Table:
+    """The table that a TOML document states; an unknown section is an error."""
+    for section in raw:
+        if section not in SECTIONS:
+            raise KnowledgeError(f"unknown section {section!r}; the sections are {', '.join(SECTIONS)}")
+    calls = dict(_section(raw, "calls", lambda _, entry: entry))
+    patterns = {name: calls.pop(name) for name in list(calls) if "*" in name}
+    returned = {
+        entry["returns"] for entry in calls.values() if isinstance(entry, Mapping) and "returns" in entry
+    }
+    return Table(
+        aliases=dict(_section(raw, "aliases", _text)),
+        bases=dict(_section(raw, "bases", _texts)),
+        classes=frozenset(_texts("classes", raw.get("classes", []))) | returned,
+        errors=dict(_section(raw, "errors", _texts)),
+        twins=dict(_section(raw, "twins", _text)),
+        calls=calls,
+        patterns=_sorted(patterns),
+    )
+
+
+def _sorted(patterns: Mapping[str, object]) -> tuple[tuple[Segments, object], ...]:
+    split = ((tuple(name.split(".")), entry) for name, entry in patterns.items())
+    return tuple(sorted(split, key=lambda item: precision(item[0]), reverse=True))
+
+
+def _section(
+    raw: Mapping[str, object], section: str, read: Callable[[str, object], Value]
+) -> Iterator[tuple[str, Value]]:
+    content = raw.get(section, {})
+    if not isinstance(content, Mapping):
+        raise KnowledgeError(f"{section} must be a table, not {content!r}")
+    for key, value in content.items():
+        for name in expand(key):
+            yield name, read(key, value)
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise KnowledgeError(f"{key!r}: expected a string, got {value!r}")
+    return value
+
+
+def _texts(key: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise KnowledgeError(f"{key!r}: expected a list of names, got {value!r}")
+    return tuple(_text(key, item) for item in value)
+
+
+def load(stem: str) -> Table:
+    """The table that stands in the file of this name beside this module."""
+    with (HERE / f"{stem}.toml").open("rb") as file:
+        return read_table(tomllib.load(file))
+
+
+def places() -> dict[str, str]:
+    """Which file speaks of which top-level package; most bear its name, `_index.toml` tells the others."""
+    found = {path.stem: path.stem for path in HERE.glob("[!_]*.toml")}
+    with (HERE / "_index.toml").open("rb") as file:
+        index = tomllib.load(file)
+    return found | {package: stem for stem, packages in index.items() for package in packages}
