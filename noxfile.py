@@ -1,0 +1,39 @@
+"""`nox` witnesses the fixtures under one FastAPI of each era, each in an environment of its own.
+
+The version decides what is closed before a background task runs (see src/bglint/framework.py).
+"""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.4"
+nox.options.default_venv_backend = "uv|virtualenv"
+
+ERAS = {
+    "A": "fastapi==0.105.0",  # with Starlette 0.27: closed after the tasks
+    "B": "fastapi==0.115.14",  # with Starlette 0.46: closed before the tasks
+    "C": "fastapi",  # the newest: closed after the tasks
+}
+
+
+@nox.session
+@nox.parametrize("era", list(ERAS), ids=list(ERAS))
+def witness(session: nox.Session, era: str) -> None:
+    """Run the witnesses that this FastAPI can judge."""
+    session.install(ERAS[era], *WITNESSES)
+    session.run("python", "-c", "import fastapi, starlette; print(fastapi.__version__, starlette.__version__)")
+    session.run("pytest", "-q", "tests/test_witness.py", *session.posargs)
+
+
+WITNESSES = (
+    "aiosqlite",
+    "greenlet",
+    "httpx",
+    "itsdangerous",
+    "pytest",
+    "python-multipart",
+    "requests",
+    "sqlalchemy",
+    "uvicorn",
+)
