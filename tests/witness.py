@@ -281,9 +281,22 @@ async def _judged(fixture: Fixture, sender: Connection) -> None:
     harm: Callable[[Witnessed], Awaitable[bool]] = judge(fixture.path.parent).harm
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        app = Witnessed(_app(fixture), fixture.request, warnings=caught)
+        try:
+            module = _app(fixture)
+        except Exception as error:
+            sender.send(_refused(fixture, error))
+            return
+        app = Witnessed(module, fixture.request, warnings=caught)
         logging.getLogger().addHandler(_Keeper(app.log))
         sender.send(bool(await harm(app)))
+
+
+def _refused(fixture: Fixture, error: Exception) -> bool:
+    """Whether the app that cannot even be loaded is the harm: the witness may say so in `refused`."""
+    refused: Callable[[Exception], bool] | None = getattr(judge(fixture.path.parent), "refused", None)
+    if refused is None:
+        raise error
+    return refused(error)
 
 
 class _Keeper(logging.Handler):
