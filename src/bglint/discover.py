@@ -1,0 +1,444 @@
+"""Which files exist, what each is called as a module, and which of them mention a word."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import sys
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bglint.config import DEFAULT_EXCLUDE, Config
+from bglint.model import Problem
+
+if TYPE_CHECKING:
+    from bglint.ignore import Ignore
+
+_INIT = "__init__.py"
+_TEST_FOLDERS = frozenset({"test", "tests"})
+_ENTRIES = ("main.py", "app.py", "asgi.py", "wsgi.py", "manage.py", "server.py", "run.py", "__main__.py")
+
+
+class PathError(Exception):
+    """A path on the command line that cannot be linted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A Python file of the project.
+
+    `path` is what is shown: relative to the working directory, with forward slashes, absolute outside of it.
+    `module` is its dotted name, counted from the folder above its chain of packages.
+    `shown` says that it was given on the command line, itself or with its folder.
+    """
+
+    path: str
+    absolute: str
+    module: str
+    is_package: bool
+    shown: bool
+
+    @property
+    def folder(self) -> str:
+        return self.absolute.rpartition("/")[0]
+
+
+def decode(data: bytes) -> str:
+    """The text of a Python file: its declared encoding and its byte order mark are respected, CRLF is kept.
+
+    Raises SyntaxError for an unknown encoding, UnicodeDecodeError for bytes that do not fit it.
+    """
+    return data.decode(encoding_of(data))
+
+
+def encoding_of(data: bytes) -> str:
+    """The encoding that a Python file declares, "utf-8-sig" where it starts with a byte order mark."""
+    if not data.startswith(b"\xef\xbb\xbf") and b"coding" not in data[:400]:
+        return "utf-8"
+    return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+
+
+class Sources:
+    """The Python files of one project, read when they are asked for."""
+
+    def __init__(
+        self, root: str, files: Iterable[SourceFile], tests: Iterable[str], given: Mapping[str, bytes]
+    ) -> None:
+        self.root = Path(root)
+        self.files = tuple(sorted(files, key=lambda file: file.path))
+        self.problems: list[Problem] = []
+        self._texts = dict(given)
+        self._tests = frozenset(tests)
+        self._by_path = {file.absolute: file for file in self.files if file.absolute.endswith(".py")}
+        self._folders = _all_folders(file.folder for file in self._by_path.values())
+        self._top = _above_packages(root)
+        self._found: dict[tuple[str, str], SourceFile | None] = {}
+        self._by_last_name: dict[str, list[SourceFile]] | None = None
+
+    def read(self, file: SourceFile) -> bytes:
+        """The bytes of a file, kept for the next time. Raises OSError where it cannot be read."""
+        data = self._texts.get(file.absolute)
+        if data is None:
+            data = self._texts[file.absolute] = _read(file.absolute)
+        return data
+
+    def mentioning(self, pattern: re.Pattern[bytes], tests: bool = False) -> tuple[SourceFile, ...]:
+        """The files in which the pattern occurs; test code that is not to be linted only if asked for."""
+        words = _plain_words(pattern)
+        return tuple(file for file in self._searchable(tests) if self._mentions(file, pattern, words))
+
+    def _searchable(self, tests: bool) -> Iterator[SourceFile]:
+        return (file for file in self.files if tests or file.absolute not in self._tests)
+
+    def _mentions(self, file: SourceFile, pattern: re.Pattern[bytes], words: tuple[bytes, ...]) -> bool:
+        try:
+            data = self._texts.get(file.absolute) or _read(file.absolute)
+        except OSError as error:
+            self._blame(file, f"cannot be read: {error.strerror}")
+            return False
+        found = any(word in data for word in words) if words else pattern.search(data) is not None
+        if found:
+            self._texts[file.absolute] = data
+        return found
+
+    def _blame(self, file: SourceFile, message: str) -> None:
+        problem = Problem(file.path, message)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def find_module(self, dotted: str, importer: SourceFile) -> SourceFile | None:
+        """The file that `import dotted` means in `importer`; None for what comes from outside.
+
+        Leading dots are relative, as in `from .mail import send`. Absolute names are looked up as Python would
+        if it were started in one of the folders that may be its start, the most plausible first.
+        """
+        key = (dotted, importer.folder)
+        if key not in self._found:
+            self._found[key] = self._find(dotted, importer.folder)
+        return self._found[key]
+
+    def is_namespace(self, dotted: str, importer: SourceFile) -> bool:
+        """Does the name mean a folder without `__init__.py` that holds Python files?"""
+        if self.find_module(dotted, importer) is not None:
+            return False
+        return any(path in self._folders for path in self._candidates(dotted, importer.folder))
+
+    def _find(self, dotted: str, folder: str) -> SourceFile | None:
+        for path in self._candidates(dotted, folder):
+            if found := self._module_at(path):
+                return found
+        return None if dotted.startswith(".") or _is_outside(dotted) else self._unique_suffix(dotted)
+
+    def _module_at(self, path: str) -> SourceFile | None:
+        return self._by_path.get(f"{path}/{_INIT}") or self._by_path.get(f"{path}.py")
+
+    def _candidates(self, dotted: str, folder: str) -> Iterator[str]:
+        """The paths without suffix at which a module may stand, best first."""
+        tail = dotted.lstrip(".").replace(".", "/")
+        if dots := len(dotted) - len(dotted.lstrip(".")):
+            base = folder
+            for _ in range(dots - 1):
+                base = base.rpartition("/")[0]
+            yield f"{base}/{tail}" if tail else base
+        elif dotted not in sys.stdlib_module_names:
+            yield from (f"{base}/{tail}" for base in self._starts(dotted, folder))
+
+    def _starts(self, dotted: str, folder: str) -> Iterator[str]:
+        """The folders in which Python may have been started: the certain ones before the possible ones."""
+        above = list(self._above(folder))
+        certain = [base for base in above if self._is_start(base)]
+        certain += [f"{base}/src" for base in above if f"{base}/src" in self._folders]
+        yield from certain
+        if not _is_outside(dotted):
+            yield from (base for base in above if base not in certain)
+
+    def _is_start(self, folder: str) -> bool:
+        """The project itself, the folder above a package, or a folder with a program to start."""
+        if folder in (self.root.as_posix(), self._top):
+            return True
+        if any(f"{folder}/{entry}" in self._by_path for entry in _ENTRIES):
+            return True
+        return folder.endswith("/src")
+
+    def _above(self, folder: str) -> Iterator[str]:
+        """The folder and those above it, up to the top of the project."""
+        while len(folder) >= len(self._top):
+            yield folder
+            if folder == self._top or "/" not in folder:
+                return
+            folder = folder.rpartition("/")[0]
+
+    def _unique_suffix(self, dotted: str) -> SourceFile | None:
+        """The one file anywhere whose path ends like the name, below a folder that is no package."""
+        tail = "/" + dotted.replace(".", "/")
+        if self._by_last_name is None:
+            self._by_last_name = _index_last_names(self._by_path.values())
+        fitting = [
+            file
+            for file in self._by_last_name.get(tail.rpartition("/")[2], ())
+            if (stem := _stem(file)).endswith(tail)
+            and ("." in dotted or file.is_package)
+            and f"{stem.removesuffix(tail)}/{_INIT}" not in self._by_path
+        ]
+        return fitting[0] if len(fitting) == 1 else None
+
+
+def _stem(file: SourceFile) -> str:
+    return file.folder if file.is_package else file.absolute.removesuffix(".py")
+
+
+def _index_last_names(files: Iterable[SourceFile]) -> dict[str, list[SourceFile]]:
+    index: dict[str, list[SourceFile]] = {}
+    for file in files:
+        index.setdefault(_stem(file).rpartition("/")[2], []).append(file)
+    return index
+
+
+@cache
+def _libraries() -> frozenset[str]:
+    """The libraries that a knowledge table speaks of: one file each."""
+    tables = os.listdir(os.path.join(os.path.dirname(__file__), "knowledge"))
+    return frozenset(name.removesuffix(".toml") for name in tables)
+
+
+def _is_outside(dotted: str) -> bool:
+    """Is the name that of the standard library or of a known library, which a folder may share by chance?"""
+    first = dotted.partition(".")[0]
+    return first in sys.stdlib_module_names or first in _libraries()
+
+
+def _plain_words(pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
+    """The alternatives of a pattern that is nothing but words: looking for them is six times faster."""
+    plain = re.fullmatch(rb"\w+(\|\w+)*", pattern.pattern) and not pattern.flags & re.IGNORECASE
+    return tuple(pattern.pattern.split(b"|")) if plain else ()
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
+        return file.read()
+
+
+def _all_folders(folders: Iterable[str]) -> frozenset[str]:
+    """The folders and all that are above them."""
+    known: set[str] = set()
+    for folder in folders:
+        while folder not in known:
+            known.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(known)
+
+
+# ------------------------------------------------------------------- the walk
+
+
+def discover(
+    paths: Sequence[str | Path], config: Config, given: Mapping[str, bytes] | None = None
+) -> Sources:
+    """Find the project that the paths belong to, and its files. `given` replaces the bytes of files.
+
+    Raises PathError for a path that does not exist, and where no path holds a Python file.
+    """
+    contents = {_absolute(path): data for path, data in (given or {}).items()}
+    targets = {_absolute(path): path for path in paths}
+    for absolute, path in targets.items():
+        if absolute not in contents and not os.path.exists(absolute):
+            raise PathError(f"there is no file or folder called {path}")
+    walk = _Walk(_project_root(targets), frozenset(targets), config)
+    walk.run()
+    if not walk.found_given:
+        raise PathError(f"no Python file in {', '.join(map(str, paths))}")
+    return Sources(walk.root, walk.files, walk.tests, contents)
+
+
+def _absolute(path: str | Path) -> str:
+    return os.path.abspath(path).replace(os.sep, "/")
+
+
+def _project_root(targets: Iterable[str]) -> str:
+    """The folder with the nearest pyproject.toml, else the repository, else what the paths have in common."""
+    folders = [path if os.path.isdir(path) else os.path.dirname(path) for path in targets]
+    roots = [_nearest(folder, "pyproject.toml") or _nearest(folder, ".git") for folder in folders]
+    return os.path.commonpath([root or folder for root, folder in zip(roots, folders, strict=True)])
+
+
+def _nearest(folder: str, name: str) -> str | None:
+    while not os.path.exists(f"{folder}/{name}"):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+    return folder
+
+
+def _above_packages(folder: str) -> str:
+    while os.path.exists(f"{folder}/{_INIT}") and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return folder
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """A folder on the walk. What is true of it is handed down: `given` on the command line, `test` code,
+    and whether `tests_too` are linted. `module` is empty for a folder that is no package."""
+
+    path: str
+    given: bool
+    test: bool
+    tests_too: bool
+    module: str = ""
+
+
+class _Walk:
+    """One walk over a project: what is excluded is not entered, what is given always is."""
+
+    def __init__(self, root: str, targets: frozenset[str], config: Config) -> None:
+        self.root = root
+        self.targets = targets
+        self.config = config
+        self.files: list[SourceFile] = []
+        self.tests: list[str] = []
+        self.found_given = False
+        self._here = _absolute(".").rstrip("/") + "/"
+        self._reached: set[str] = set()
+        patterns = (*config.exclude, *config.extend_exclude)
+        self._names = frozenset(pattern for pattern in patterns if re.fullmatch(r"[\w.-]+", pattern))
+        globs = [pattern for pattern in patterns if pattern not in self._names]
+        self._globs = [_ignore(config.folder or root, globs)] if globs else []
+
+    def run(self) -> None:
+        self._enter(self._first(self.root), [*self._gitignores_above(), *self._globs])
+        for target in sorted(self.targets - self._reached):
+            if os.path.isdir(target):
+                self._enter(self._first(target), self._globs)
+            else:
+                self._take_left_out(target)
+
+    def _gitignores_above(self) -> list[Ignore]:
+        """Those between the repository's folder and the project's."""
+        repository = _nearest(self.root, ".git")
+        if repository in (None, self.root) or not self.config.respect_gitignore:
+            return []
+        folders = [os.path.dirname(self.root)]
+        while folders[0] != repository:
+            folders.insert(0, os.path.dirname(folders[0]))
+        return [_gitignore(folder) for folder in folders if os.path.exists(f"{folder}/.gitignore")]
+
+    def _first(self, path: str) -> _Folder:
+        """A folder at which a walk starts."""
+        test = not _TEST_FOLDERS.isdisjoint(path[len(self.root) :].split("/"))
+        module = path[len(_above_packages(path)) :].strip("/").replace("/", ".")
+        return self._marked(_Folder(path, False, test, self.config.include_tests, module))
+
+    def _marked(self, folder: _Folder) -> _Folder:
+        """Test code that is given is linted like any other."""
+        if folder.path not in self.targets:
+            return folder
+        return _Folder(folder.path, True, folder.test, folder.tests_too or folder.test, folder.module)
+
+    def _enter(self, folder: _Folder, ignores: list[Ignore]) -> None:
+        self._reached.add(folder.path)
+        entries = _entries(folder.path)
+        if "pyvenv.cfg" in entries:
+            return
+        if ".gitignore" in entries and self.config.respect_gitignore:
+            ignores = [*ignores, _gitignore(folder.path)]
+        prefix = self._prefix(folder.path)
+        module = folder.module if _INIT in entries else ""
+        for name, entry in entries.items():
+            if name.endswith(".py"):
+                if not self._excludes(entry, ignores, is_folder=False) and entry.is_file():
+                    self._take(folder, name, module, prefix)
+            elif entry.is_dir(follow_symlinks=False) and not self._excludes(entry, ignores, is_folder=True):
+                self._enter(self._below(folder, name, module), ignores)
+
+    def _below(self, folder: _Folder, name: str, module: str) -> _Folder:
+        return self._marked(
+            _Folder(
+                f"{folder.path}/{name}",
+                folder.given,
+                folder.test or name in _TEST_FOLDERS,
+                folder.tests_too,
+                f"{module}.{name}" if module else name,
+            )
+        )
+
+    def _prefix(self, folder: str) -> str:
+        """What stands before a file's name where it is shown."""
+        inside = f"{folder}/".startswith(self._here)
+        return f"{folder}/"[len(self._here) :] if inside else f"{folder}/"
+
+    def _excludes(self, entry: os.DirEntry[str], ignores: list[Ignore], is_folder: bool) -> bool:
+        name = entry.name
+        if name in self._names or (is_folder and name.startswith(".")):
+            return True
+        if not ignores:
+            return False
+        path = entry.path.replace(os.sep, "/")
+        verdicts = (ignore.verdict(path, name, is_folder) for ignore in reversed(ignores))
+        return next((verdict for verdict in verdicts if verdict is not None), False)
+
+    def _take(self, folder: _Folder, name: str, module: str, prefix: str) -> None:
+        path = f"{folder.path}/{name}"
+        named = path in self.targets
+        given = named or folder.given
+        linted = named or folder.tests_too or not (folder.test or _is_test(name))
+        stem = name.removesuffix(".py")
+        dotted = module if name == _INIT else f"{module or self._namespace(folder.path)}.{stem}".lstrip(".")
+        self.files.append(SourceFile(prefix + name, path, dotted, name == _INIT, given and linted))
+        self.found_given |= given
+        self._reached.add(path)
+        if not linted:
+            self.tests.append(path)
+
+    def _namespace(self, folder: str) -> str:
+        """The dotted name of a folder that is no package."""
+        inside = folder[len(self.root) :].strip("/")
+        return "" if inside == "src" else inside.removeprefix("src/").replace("/", ".")
+
+    def _take_left_out(self, path: str) -> None:
+        """A file that the walk passed over and that was given by its name: only the user's excludes hold."""
+        self.found_given = True
+        if not self._is_excluded_on_purpose(path):
+            folder, _, name = path.rpartition("/")
+            module = self._first(folder).module if os.path.exists(f"{folder}/{_INIT}") else ""
+            self._take(self._first(folder), name, module, self._prefix(folder))
+
+    def _is_excluded_on_purpose(self, path: str) -> bool:
+        chosen = self._names.difference(DEFAULT_EXCLUDE)
+        steps = path[len(self.root) :].strip("/").split("/")
+        if not chosen.isdisjoint(steps):
+            return True
+        parents = [f"{self.root}/{'/'.join(steps[: i + 1])}" for i in range(len(steps))]
+        return any(
+            ignore.verdict(parent, step, parent != path)
+            for ignore in self._globs
+            for parent, step in zip(parents, steps, strict=True)
+        )
+
+
+def _is_test(name: str) -> bool:
+    return name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+
+
+def _entries(folder: str) -> dict[str, os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return {entry.name: entry for entry in found}
+    except OSError:  # a folder that may not be entered holds nothing that could be linted
+        return {}
+
+
+def _ignore(folder: str, lines: Iterable[str]) -> Ignore:
+    from bglint.ignore import Ignore
+
+    return Ignore(folder, lines)
+
+
+def _gitignore(folder: str) -> Ignore:
+    with open(f"{folder}/.gitignore", encoding="utf-8", errors="replace") as file:
+        return _ignore(folder, file)
