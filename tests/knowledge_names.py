@@ -1,0 +1,306 @@
+"""Hold every name in the knowledge tables against the installed libraries: `python tests/knowledge_names.py [table ...]`.
+
+Wants the extra `knowledge`. A name that cannot be found in a library that is there is an error; a library that
+is not installed is named at the end. Also checked: a base is a base, an error is an exception, two names of one
+thing are one thing, a call is a coroutine function or not as the table says, a timeout is where the table says.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import io
+import sys
+import typing
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from bglint.knowledge import Knowledge
+from bglint.knowledge.fact import Fact, read_fact
+from bglint.knowledge.table import HERE, Table, load, places
+
+# Names of other versions of a library, or made while it runs: they cannot be found where it is only imported.
+ELSEWHERE = {
+    "pathlib.Path.walk": "Python 3.12",
+    "pathlib.Path.with_segments": "Python 3.12",
+    "select.kqueue": "BSD and macOS",
+}
+
+
+class Missing(Exception):
+    """The library is there, the name is not."""
+
+
+class Unseen(Exception):
+    """Nothing can be said without running the library."""
+
+
+@dataclass
+class Outcome:
+    """What was found out about the names of one table."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    absent: set[str] = field(default_factory=set)
+    unseen: list[str] = field(default_factory=list)
+
+
+@functools.cache
+def module(name: str) -> ModuleType | None:
+    """The module of this name; None where there is none. Libraries are noisy when imported: their noise is dropped."""
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            return None
+
+
+def split(name: str) -> tuple[ModuleType, list[str]]:
+    """The deepest module that begins the name, and the rest of it."""
+    parts = name.split(".")
+    if module(parts[0]) is None:
+        raise ModuleNotFoundError(parts[0])
+    for cut in range(len(parts), 0, -1):
+        found = module(".".join(parts[:cut])) if not any("(" in p or "*" in p for p in parts[:cut]) else None
+        if found is not None:
+            return found, parts[cut:]
+    raise AssertionError(name)
+
+
+def resolve(name: str, knowledge: Knowledge) -> object:
+    """The object of this name, or of another name that the tables hold for the same thing."""
+    collapsed = knowledge.canonical(name) if "()" in name else name
+    try:
+        return walk(collapsed)
+    except Missing:
+        for other in _other_names(collapsed):
+            with suppress(Missing):
+                return walk(other)
+        raise
+
+
+def _other_names(name: str) -> Iterator[str]:
+    for table in tables_of(name.partition(".")[0]):
+        for alias, target in table.aliases.items():
+            if name == target or name.startswith(target + "."):
+                yield alias + name[len(target) :]
+
+
+def tables_of(package: str) -> list[Table]:
+    place = places().get(package)
+    return [load(place)] if place else []
+
+
+def walk(name: str) -> object:
+    """The object at the end of a name, through attributes and the declared types of properties."""
+    value: object
+    value, rest = split(name)
+    for part in rest:
+        if part.endswith("()"):
+            raise Unseen(f"{name}: result of a call")
+        value = member(value, part, name)
+    return value
+
+
+def member(value: object, part: str, name: str) -> object:
+    """An attribute; of a property the class that it is annotated with."""
+    if "*" in part:
+        raise Unseen(f"{name}: pattern")
+    for owner in (value, getattr(value, "__annotations__", {}) if not inspect.isclass(value) else {}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = getattr(owner, part, Missing)
+        if found is not Missing:
+            return declared(found, name)
+    if inspect.isclass(value):
+        return _assigned(value, part, name)
+    raise Missing(f"{name}: no {part} in {value!r}")
+
+
+def declared(found: object, name: str) -> object:
+    getter = getattr(found, "fget", None) or getattr(found, "func", None)
+    if not isinstance(found, property | functools.cached_property):
+        return found
+    hint = _hints(getter).get("return")
+    if not inspect.isclass(hint):
+        raise Unseen(f"{name}: property without a class")
+    return hint
+
+
+def _hints(value: object) -> dict[str, object]:
+    try:
+        return typing.get_type_hints(value)
+    except Exception:
+        return dict(getattr(value, "__annotations__", {}))
+
+
+def _assigned(owner: type, part: str, name: str) -> object:
+    """The class of an attribute that is annotated, or assigned in the constructor."""
+    hint = _hints(owner).get(part)
+    if inspect.isclass(hint):
+        return hint
+    if hint is not None or any(f"self.{part} = " in text or f"self.{part}: " in text for text in _sources(owner)):
+        raise Unseen(f"{name}: attribute of an instance")
+    if "__getattr__" in dir(owner):
+        raise Unseen(f"{name}: made by __getattr__")
+    raise Missing(f"{name}: no {part} in {owner.__qualname__}")
+
+
+def _sources(owner: type) -> Iterator[str]:
+    for base in owner.__mro__:
+        try:
+            yield inspect.getsource(base)
+        except (OSError, TypeError):
+            continue
+
+
+# ---------------------------------------------------------------- what the tables claim
+
+
+def check_call(name: str, entry: object, knowledge: Knowledge) -> None:
+    """The name is there, and what can be seen of its facts is so."""
+    fact = read_fact(name, entry)
+    if name.endswith((".__iter__", ".__call__", ".__enter__", ".__exit__")) and "()" not in name:
+        resolve(name.rpartition(".")[0], knowledge)
+        return
+    value = resolve(name, knowledge)
+    _check_async(name, value, fact)
+    _check_timeout(name, value, fact)
+
+
+def _check_async(name: str, value: object, fact: Fact) -> None:
+    plain = inspect.unwrap(value) if callable(value) else value  # type: ignore[arg-type]
+    if inspect.iscoroutinefunction(plain) and not fact.is_async and fact.blocks:
+        raise Missing(f"{name}: is a coroutine function, the table says it blocks")
+    if inspect.isfunction(plain) and fact.is_async and _annotated_plain(plain):
+        raise Missing(f"{name}: returns {plain.__annotations__['return']}, the table says async")
+
+
+def _annotated_plain(function: object) -> bool:
+    hint = _hints(function).get("return", inspect.Parameter.empty)
+    return not inspect.iscoroutinefunction(function) and hint in (None, bool, int, str, bytes, type(None))
+
+
+def _check_timeout(name: str, value: object, fact: Fact) -> None:
+    parameter = fact.timeout or fact.timeout_none
+    if not parameter or fact.timeout_in or not callable(value):
+        return
+    try:
+        parameters = inspect.signature(value).parameters
+    except (TypeError, ValueError):
+        return
+    if parameter in parameters:
+        _check_position(name, value, fact, list(parameters), parameter)
+    elif not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        raise Missing(f"{name}: no parameter {parameter}")
+
+
+def _check_position(name: str, value: object, fact: Fact, parameters: list[str], parameter: str) -> None:
+    shift = 1 if parameters[0] == "self" else 0
+    if fact.timeout_position is not None and parameters.index(parameter) - shift != fact.timeout_position:
+        raise Missing(f"{name}: {parameter} is number {parameters.index(parameter) - shift}")
+
+
+def check_alias(name: str, target: str, knowledge: Knowledge) -> None:
+    """Both names are there; where both are modules the second need not be the first."""
+    one, other = resolve(name, knowledge), resolve(target, knowledge)
+    if inspect.isclass(one) and inspect.isclass(other) and not issubclass(one, other):
+        raise Unseen(f"{name}: another class than {target}")
+
+
+def check_bases(name: str, bases: tuple[str, ...], knowledge: Knowledge) -> None:
+    """Each base is really one."""
+    owner = resolve(name, knowledge)
+    for base in bases:
+        above = resolve(knowledge.canonical(base), knowledge)
+        if not (inspect.isclass(owner) and inspect.isclass(above)):
+            raise Unseen(f"{name}: not a class as it is imported")
+        if not issubclass(owner, above):
+            raise Missing(f"{name} is no {base}")
+
+
+def check_errors(name: str, errors: tuple[str, ...], knowledge: Knowledge) -> None:
+    """What handles a failure are exceptions."""
+    resolve(name, knowledge)
+    for error in errors:
+        value = resolve(knowledge.canonical(error), knowledge)
+        if not (inspect.isclass(value) and issubclass(value, BaseException)) and not isinstance(value, tuple):
+            raise Missing(f"{error} is no exception")
+
+
+def claims(table: Table) -> Iterator[tuple[str, str, object]]:
+    """Each claim: the name it is about, its kind, what is claimed."""
+    yield from ((name, "alias", target) for name, target in table.aliases.items())
+    yield from ((name, "bases", bases) for name, bases in table.bases.items())
+    yield from ((name, "errors", errors) for name, errors in table.errors.items())
+    yield from ((name, "twin", None) for name in table.twins)
+    yield from ((name, "class", None) for name in table.classes)
+    yield from ((name, "call", entry) for name, entry in table.calls.items())
+    yield from ((".".join(name), "pattern", entry) for name, entry in table.patterns)
+
+
+def check(name: str, kind: str, claim: typing.Any, knowledge: Knowledge) -> None:
+    """Raise what is wrong with one claim."""
+    checks = {"alias": check_alias, "bases": check_bases, "errors": check_errors, "call": check_call}
+    if kind in checks:
+        checks[kind](name, claim, knowledge)
+    elif kind == "pattern":
+        check_pattern(name, claim, knowledge)
+    elif name != "builtins.str":
+        resolve(name, knowledge)
+
+
+def check_pattern(name: str, entry: object, knowledge: Knowledge) -> None:
+    """What stands before the star is there."""
+    head = name.partition("*")[0].rpartition(".")[0]
+    resolve(head, knowledge)
+    read_fact(name, entry)
+
+
+def examine(stem: str) -> Outcome:
+    """Hold one table against what is installed."""
+    knowledge, outcome = Knowledge(), Outcome()
+    for name, kind, claim in claims(load(stem)):
+        if name in ELSEWHERE:
+            outcome.counts["elsewhere"] += 1
+            continue
+        try:
+            check(name, kind, claim, knowledge)
+            outcome.counts["found"] += 1
+        except ModuleNotFoundError as error:
+            outcome.absent.add(str(error))
+        except Unseen as reason:
+            outcome.unseen.append(f"{kind} {reason}")
+        except Missing as reason:
+            outcome.wrong.append(f"{kind} {reason}")
+    outcome.counts["unseen"] = len(outcome.unseen)
+    outcome.counts["wrong"] = len(outcome.wrong)
+    return outcome
+
+
+def main(stems: list[str]) -> int:
+    """Examine the tables and tell what was found; 1 where a name is wrong."""
+    tables = [stem for stem in stems if not stem.startswith("-")] or sorted(p.stem for p in HERE.glob("[!_]*.toml"))
+    total: Counter[str] = Counter()
+    absent: set[str] = set()
+    for stem in tables:
+        outcome = examine(stem)
+        total += outcome.counts
+        absent |= outcome.absent
+        shown = outcome.wrong + (outcome.unseen if "--unseen" in stems else [])
+        print(*(f"{stem}: {line}" for line in shown), sep="\n", end="\n" if shown else "")
+    print(f"{len(tables)} tables:", ", ".join(f"{count} {what}" for what, count in sorted(total.items())))
+    print("not installed:", ", ".join(sorted(absent)) or "nothing")
+    return 1 if total["wrong"] else 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
+    raise SystemExit(main(sys.argv[1:]))
