@@ -22,7 +22,9 @@ ERAS = {
 def witness(session: nox.Session, era: str) -> None:
     """Run the witnesses that this FastAPI can judge."""
     session.install(ERAS[era], *WITNESSES)
-    session.run("python", "-c", "import fastapi, starlette; print(fastapi.__version__, starlette.__version__)")
+    session.run(
+        "python", "-c", "import fastapi, starlette; print(fastapi.__version__, starlette.__version__)"
+    )
     session.run("pytest", "-q", "tests/test_witness.py", *session.posargs)
 
 

@@ -35,7 +35,9 @@ class Lifetimes(list[Event]):
 
     def at(self, what: str, resource: object = None) -> list[int]:
         """When it happened, as places in the order of events."""
-        return [place for place, event in enumerate(self) if event.what == what and event.resource is resource]
+        return [
+            place for place, event in enumerate(self) if event.what == what and event.resource is resource
+        ]
 
     @property
     def resources(self) -> list[Any]:
