@@ -9,7 +9,7 @@ import sys
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bglint.ignore import Ignore
 
 _INIT = "__init__.py"
+_ROOM = 64_000_000
 _TEST_FOLDERS = frozenset({"test", "tests"})
 _ENTRIES = ("main.py", "app.py", "asgi.py", "wsgi.py", "manage.py", "server.py", "run.py", "__main__.py")
 
@@ -72,7 +73,9 @@ class Sources:
         self.root = Path(root)
         self.files = tuple(sorted(files, key=lambda file: file.path))
         self.problems: list[Problem] = []
-        self._texts = dict(given)
+        self._bytes = dict(given)
+        self._kept = 0
+        self._mentions: dict[tuple[re.Pattern[bytes], bool], tuple[SourceFile, ...]] = {}
         self._tests = frozenset(tests)
         self._by_path = {file.absolute: file for file in self.files if file.absolute.endswith(".py")}
         self._folders = _all_folders(file.folder for file in self._by_path.values())
@@ -80,31 +83,48 @@ class Sources:
         self._found: dict[tuple[str, str], SourceFile | None] = {}
         self._by_last_name: dict[str, list[SourceFile]] | None = None
 
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """The paths of the files that were given."""
+        return frozenset(file.path for file in self.files if file.shown)
+
+    @property
+    def whole_project(self) -> bool:
+        """Was everything given that is linted at all?"""
+        return all(file.shown or file.absolute in self._tests for file in self.files)
+
     def read(self, file: SourceFile) -> bytes:
         """The bytes of a file, kept for the next time. Raises OSError where it cannot be read."""
-        data = self._texts.get(file.absolute)
+        data = self._bytes.get(file.absolute)
         if data is None:
-            data = self._texts[file.absolute] = _read(file.absolute)
+            data = self._bytes[file.absolute] = _read(file.absolute)
         return data
 
     def mentioning(self, pattern: re.Pattern[bytes], tests: bool = False) -> tuple[SourceFile, ...]:
         """The files in which the pattern occurs; test code that is not to be linted only if asked for."""
-        words = _plain_words(pattern)
-        return tuple(file for file in self._searchable(tests) if self._mentions(file, pattern, words))
+        if (pattern, tests) not in self._mentions:
+            words = _plain_words(pattern)
+            asked = (file for file in self.files if tests or file.absolute not in self._tests)
+            self._mentions[pattern, tests] = tuple(f for f in asked if self._holds(f, pattern, words))
+        return self._mentions[pattern, tests]
 
-    def _searchable(self, tests: bool) -> Iterator[SourceFile]:
-        return (file for file in self.files if tests or file.absolute not in self._tests)
+    def _holds(self, file: SourceFile, pattern: re.Pattern[bytes], words: tuple[bytes, ...]) -> bool:
+        data = self._peek(file)
+        return any(word in data for word in words) if words else pattern.search(data) is not None
 
-    def _mentions(self, file: SourceFile, pattern: re.Pattern[bytes], words: tuple[bytes, ...]) -> bool:
-        try:
-            data = self._texts.get(file.absolute) or _read(file.absolute)
-        except OSError as error:
-            self._blame(file, f"cannot be read: {error.strerror}")
-            return False
-        found = any(word in data for word in words) if words else pattern.search(data) is not None
-        if found:
-            self._texts[file.absolute] = data
-        return found
+    def _peek(self, file: SourceFile) -> bytes:
+        """The bytes of a file that may never be asked for again: kept only as long as there is room."""
+        data = self._bytes.get(file.absolute)
+        if data is None:
+            try:
+                data = _read(file.absolute)
+            except OSError as error:
+                self._blame(file, f"cannot be read: {error.strerror}")
+                data = b""
+            if self._kept < _ROOM:
+                self._bytes[file.absolute] = data
+                self._kept += len(data)
+        return data
 
     def _blame(self, file: SourceFile, message: str) -> None:
         problem = Problem(file.path, message)
@@ -411,14 +431,7 @@ class _Walk:
     def _is_excluded_on_purpose(self, path: str) -> bool:
         chosen = self._names.difference(DEFAULT_EXCLUDE)
         steps = path[len(self.root) :].strip("/").split("/")
-        if not chosen.isdisjoint(steps):
-            return True
-        parents = [f"{self.root}/{'/'.join(steps[: i + 1])}" for i in range(len(steps))]
-        return any(
-            ignore.verdict(parent, step, parent != path)
-            for ignore in self._globs
-            for parent, step in zip(parents, steps, strict=True)
-        )
+        return not chosen.isdisjoint(steps) or any(ignore.ignores(path) for ignore in self._globs)
 
 
 def _is_test(name: str) -> bool:

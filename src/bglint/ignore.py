@@ -45,6 +45,14 @@ class Ignore:
                 return ignored
         return None
 
+    def ignores(self, path: str) -> bool:
+        """Is a file below `folder`, or one of the folders that hold it, ignored?"""
+        if not path.startswith(self.folder.rstrip("/") + "/"):
+            return False
+        steps = path[self._skip :].split("/")
+        ends = [path[: self._skip] + "/".join(steps[: i + 1]) for i in range(len(steps))]
+        return any(self.verdict(end, step, end != path) for end, step in zip(ends, steps, strict=True))
+
 
 def _stripped(line: str) -> str:
     line = line.rstrip("\r\n")

@@ -1,0 +1,141 @@
+"""What is found and yet not reported: by a comment, by per-file-ignores, by the baseline."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bglint import baseline, suppress
+from bglint.config import Config, ConfigError, selects
+from bglint.discover import SourceFile, Sources, decode
+from bglint.model import Finding, Problem, Suppressed
+
+if TYPE_CHECKING:
+    from bglint.project import Project
+
+BASELINE = "bglint-baseline.json"
+_MARK = re.compile(rb"bglint:")
+_UNREADABLE = (OSError, SyntaxError, ValueError, LookupError)
+
+
+@dataclass(frozen=True, slots=True)
+class Silenced:
+    """What is left, what is not and why; `stale` names what the baseline knows and nobody finds."""
+
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Suppressed, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+def silence(
+    findings: Iterable[Finding], project: Project, config: Config, names: Mapping[str, str], active: set[str]
+) -> Silenced:
+    """Take out what is suppressed. `names` are all rules by code, `active` the codes that were looked for."""
+    by_comment = _by_comments(findings, project, names, active)
+    by_config = _by_config(by_comment.findings, project.sources, config)
+    by_baseline = _by_baseline(by_config.findings, project.sources, config, active)
+    return Silenced(
+        by_baseline.findings,
+        (*by_comment.suppressed, *by_config.suppressed, *by_baseline.suppressed),
+        by_comment.problems,
+        by_baseline.stale,
+    )
+
+
+def _by_comments(
+    findings: Iterable[Finding], project: Project, names: Mapping[str, str], active: set[str]
+) -> Silenced:
+    sources = project.sources
+    marked = sources.mentioning(_MARK)
+    if not marked:
+        return Silenced(tuple(findings))
+    texts = {file.path: text for file in marked if (text := _text(file, sources)) is not None}
+    outcome = suppress.apply(
+        findings, texts, names, _definitions(project), active, whole_project=sources.whole_project
+    )
+    return Silenced(outcome.kept, outcome.suppressed, outcome.problems)
+
+
+def _text(file: SourceFile, sources: Sources) -> str | None:
+    try:
+        return decode(sources.read(file))
+    except _UNREADABLE:  # reported where it is linted
+        return None
+
+
+def _definitions(project: Project) -> dict[str, tuple[str, int]]:
+    """Where each task is defined, by its name in findings."""
+    from bglint.project import task_function
+
+    functions = {
+        project.task_id(site): task_function(value) for site in project.sites for value in site.targets
+    }
+    return {
+        task: (function.source.path, project.program.span(function, function.source).line)
+        for task, function in functions.items()
+        if function is not None
+    }
+
+
+def _by_config(findings: Iterable[Finding], sources: Sources, config: Config) -> Silenced:
+    if not config.per_file_ignores:
+        return Silenced(tuple(findings))
+    from bglint.ignore import Ignore
+
+    folder = config.folder or sources.root.as_posix()
+    patterns = [(Ignore(folder, [glob]), codes) for glob, codes in config.per_file_ignores.items()]
+    kept, suppressed = [], []
+    for finding in findings:
+        path = os.path.abspath(finding.path).replace(os.sep, "/")
+        codes = [code for ignore, several in patterns if ignore.ignores(path) for code in several]
+        if selects(codes, finding.code, finding.name):
+            suppressed.append(Suppressed(finding, "config"))
+        else:
+            kept.append(finding)
+    return Silenced(tuple(kept), tuple(suppressed))
+
+
+def baseline_file(sources: Sources, config: Config) -> Path | None:
+    """The baseline that the configuration names, else the one that `bglint baseline` wrote for the project."""
+    if config.baseline == "":
+        return None
+    if config.baseline is not None:
+        return Path(config.folder) / config.baseline
+    usual = sources.root / BASELINE
+    return usual if usual.exists() else None
+
+
+def relative_to(folder: Path, finding: Finding) -> Finding:
+    """The finding as a baseline in that folder knows it, wherever bglint was started."""
+    path = os.path.relpath(finding.path, folder).replace(os.sep, "/")
+    return replace(finding, path=path)
+
+
+def _by_baseline(
+    findings: tuple[Finding, ...], sources: Sources, config: Config, active: Collection[str]
+) -> Silenced:
+    file = baseline_file(sources, config)
+    if file is None:
+        return Silenced(findings)
+    try:
+        known = baseline.load(file)
+    except baseline.BaselineError as error:
+        raise ConfigError(str(error)) from error
+    folder = file.absolute().parent
+    originals = {relative_to(folder, finding): finding for finding in findings}
+    shown = {os.path.relpath(f.absolute, folder).replace(os.sep, "/") for f in sources.files if f.shown}
+
+    def asked(entry: baseline.Entry) -> bool:
+        return entry.code in active and (entry.path in shown or sources.whole_project)
+
+    applied = baseline.apply(originals, known, asked)
+    return Silenced(
+        tuple(originals[finding] for finding in applied.new),
+        tuple(replace(silenced, finding=originals[silenced.finding]) for silenced in applied.suppressed),
+        stale=tuple(f"{entry.code} {entry.path} {entry.expression}" for entry in applied.stale),
+    )
