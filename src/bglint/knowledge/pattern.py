@@ -1,4 +1,7 @@
-"""The names that a table's key stands for: `{a,b}` expands, `*` is one segment or a part of one, `**` any number."""
+"""The names that a table's key stands for: `{a,b}` expands, `*` is one segment or a part of one, `**` any number.
+
+Neither star stands for a private name: `redis.Redis.*` says nothing of `__enter__`.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,20 @@ def matches(pattern: Segments, name: Segments) -> bool:
     if not pattern:
         return not name
     if pattern[0] == "**":
-        return any(matches(pattern[1:], name[start:]) for start in range(len(name) + 1))
+        return matches(pattern[1:], name) or (_public(name) and matches(pattern, name[1:]))
     return bool(name) and _fits(pattern[0], name[0]) and matches(pattern[1:], name[1:])
+
+
+def _public(name: Segments) -> bool:
+    return bool(name) and not name[0].startswith("_")
 
 
 def _fits(pattern: str, segment: str) -> bool:
     head, star, tail = pattern.partition("*")
     if not star:
         return pattern == segment
+    if not head and segment.startswith("_"):
+        return False
     return len(segment) >= len(head) + len(tail) and segment.startswith(head) and segment.endswith(tail)
 
 
