@@ -139,8 +139,9 @@ class Witnessed:
         wanted = Request.parse(request) if request else self.request
         transport = httpx.ASGITransport(self._outlived, raise_app_exceptions=False)
         async with self._started(), httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            before = asyncio.all_tasks()
             response = await wanted.send(client)
-            await _rest()
+            await _rest(asyncio.all_tasks() - before)
         return response
 
     @contextlib.asynccontextmanager
@@ -418,11 +419,10 @@ def _loop_is_running() -> bool:
     return False
 
 
-async def _rest() -> None:
+async def _rest(created: set[asyncio.Task[Any]]) -> None:
     """Let the tasks that the app created finish, for some seconds, and dropped coroutines complain."""
-    others = asyncio.all_tasks() - {cast(Any, asyncio.current_task())}
-    if others:
-        await asyncio.wait(others, timeout=5)
+    if created:
+        await asyncio.wait(created, timeout=5)
     gc.collect()
 
 
