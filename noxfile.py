@@ -15,27 +15,14 @@ ERAS = {
     "B": "fastapi==0.115.14",  # with Starlette 0.46: closed before the tasks
     "C": "fastapi",  # the newest: closed after the tasks
 }
+PROJECT = nox.project.load_toml("pyproject.toml")["project"]
+FIXTURES_NEED = [need for need in PROJECT["optional-dependencies"]["test"] if not need.startswith("fastapi")]
 
 
 @nox.session
 @nox.parametrize("era", list(ERAS), ids=list(ERAS))
 def witness(session: nox.Session, era: str) -> None:
     """Run the witnesses that this FastAPI can judge."""
-    session.install(ERAS[era], *WITNESSES)
-    session.run(
-        "python", "-c", "import fastapi, starlette; print(fastapi.__version__, starlette.__version__)"
-    )
+    session.install(ERAS[era], *FIXTURES_NEED)
+    session.run("python", "-c", "import fastapi, starlette; print(fastapi.__version__, starlette.__version__)")
     session.run("pytest", "-q", "tests/test_witness.py", *session.posargs)
-
-
-WITNESSES = (
-    "aiosqlite",
-    "greenlet",
-    "httpx",
-    "itsdangerous",
-    "pytest",
-    "python-multipart",
-    "requests",
-    "sqlalchemy",
-    "uvicorn",
-)
