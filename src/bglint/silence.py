@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,30 +112,40 @@ def baseline_file(sources: Sources, config: Config) -> Path | None:
 
 def relative_to(folder: Path, finding: Finding) -> Finding:
     """The finding as a baseline in that folder knows it, wherever bglint was started."""
-    path = os.path.relpath(finding.path, folder).replace(os.sep, "/")
-    return replace(finding, path=path)
+    return replace(finding, path=os.path.relpath(finding.path, folder).replace(os.sep, "/"))
 
 
-def _by_baseline(
-    findings: tuple[Finding, ...], sources: Sources, config: Config, active: Collection[str]
-) -> Silenced:
-    file = baseline_file(sources, config)
-    if file is None:
-        return Silenced(findings)
-    try:
-        known = baseline.load(file)
-    except baseline.BaselineError as error:
-        raise ConfigError(str(error)) from error
-    folder = file.absolute().parent
-    originals = {relative_to(folder, finding): finding for finding in findings}
+def compare(
+    findings: Iterable[Finding], known: baseline.Baseline, folder: Path, sources: Sources, active: set[str]
+) -> baseline.Applied:
+    """Hold findings against a baseline; only what this run looked for can be called stale."""
     shown = {os.path.relpath(f.absolute, folder).replace(os.sep, "/") for f in sources.files if f.shown}
 
     def asked(entry: baseline.Entry) -> bool:
         return entry.code in active and (entry.path in shown or sources.whole_project)
 
-    applied = baseline.apply(originals, known, asked)
+    return baseline.apply(findings, known, asked)
+
+
+def _by_baseline(
+    findings: tuple[Finding, ...], sources: Sources, config: Config, active: set[str]
+) -> Silenced:
+    file = baseline_file(sources, config)
+    if file is None:
+        return Silenced(findings)
+    folder = file.absolute().parent
+    originals = {relative_to(folder, finding): finding for finding in findings}
+    applied = compare(originals, load_baseline(file), folder, sources, active)
     return Silenced(
         tuple(originals[finding] for finding in applied.new),
         tuple(replace(silenced, finding=originals[silenced.finding]) for silenced in applied.suppressed),
         stale=tuple(f"{entry.code} {entry.path} {entry.expression}" for entry in applied.stale),
     )
+
+
+def load_baseline(file: Path) -> baseline.Baseline:
+    """Read a baseline; a broken one is an error of the configuration."""
+    try:
+        return baseline.load(file)
+    except baseline.BaselineError as error:
+        raise ConfigError(str(error)) from error

@@ -1,0 +1,338 @@
+"""Options in, exit code out."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bglint import __version__
+from bglint import config as configuration
+from bglint.config import Config, ConfigError
+from bglint.discover import PathError, encoding_of
+from bglint.lint import lint
+from bglint.model import Report
+from bglint.output import Output, outputs, wants_color, width, write
+from bglint.progress import Progress
+from bglint.report.text import Look
+from bglint.silence import BASELINE
+
+if TYPE_CHECKING:
+    from bglint.fix import Fixed
+    from bglint.rule import Rule
+
+FOUND, FAILED = 1, 2
+EXAMPLES = """\
+  bglint                       lint the current folder
+  bglint app/ --strict         lint a folder, advice too
+  bglint --fix                 apply the fixes that only remove the harm
+  bglint explain BG201         why a finding matters and what to write instead
+"""
+
+
+class _Commands(click.Group):
+    """A group whose first word may be left out: then it is `check`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in {*self.commands, "--help", "-h", "--version"}:
+            args = ["check", *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage("bglint", "[OPTIONS] [PATH...]  |  bglint COMMAND ...")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Examples"):
+            formatter.write(EXAMPLES)
+        check_ = self.commands["check"]
+        records = [p.get_help_record(ctx) for p in check_.params if p.name in _ON_FIRST_SCREEN]
+        with formatter.section("Options (all of them: bglint check --help)"):
+            formatter.write_dl([record for record in records if record])
+        self.format_commands(ctx, formatter)
+
+
+_ON_FIRST_SCREEN = {
+    "select", "ignore", "strict", "output_format", "fix", "diff", "baseline", "changed_since", "config", "verbose",
+}  # fmt: skip
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="bglint", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Find misuse of FastAPI and Starlette background tasks."""
+
+
+def _listed(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> tuple[str, ...] | None:
+    """`--select BG2,BG401 --select BG5` as one tuple; None where the option was not given."""
+    return tuple(part for value in values for part in value.replace(",", " ").split()) or None
+
+
+def _absolute(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return os.path.abspath(value) if value else None
+
+
+def _list_option(name: str, metavar: str, meaning: str) -> Callable[[Any], Any]:
+    return click.option(name, multiple=True, metavar=metavar, callback=_listed, help=meaning)
+
+
+def _switch(name: str, meaning: str) -> Callable[[Any], Any]:
+    """A switch that leaves the configuration file's word alone where it is not given."""
+    return click.option(name, is_flag=True, default=None, help=meaning)
+
+
+_PATHS = click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]...")
+_CONFIG = click.option("--config", "config_file", metavar="FILE", help="Read the options from this file.")
+_COLOR = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours; auto asks the terminal.",
+)
+_SELECTION = (
+    _list_option("--select", "RULES", "Rules to run: codes, prefixes (BG2) or names, with commas."),
+    _list_option("--ignore", "RULES", "Rules not to run."),
+    _list_option("--extend-select", "RULES", "Rules to run besides the selected ones."),
+    _switch("--strict", "Report advice, too."),
+    _switch("--include-tests", "Lint test code, too."),
+    click.option("--fastapi-version", metavar="VERSION", help="Judge by this FastAPI version."),
+    click.option("--starlette-version", metavar="VERSION", help="Judge by this Starlette version."),
+    _CONFIG,
+    click.option("--isolated", is_flag=True, help="Read no configuration file."),
+)
+_FORMATS = ", ".join(configuration.FORMATS)
+_CHECK = (
+    _PATHS,
+    *_SELECTION,
+    _list_option("--output-format", "FORMAT", f"{_FORMATS}; several at once as sarif:FILE."),
+    click.option("--output-file", metavar="FILE", help="Write the report to a file."),
+    _COLOR,
+    _switch("--fix", "Apply the safe fixes: the harm goes, nothing else changes."),
+    _switch("--unsafe-fixes", "With --fix or --diff: fixes that change more than the harm, too."),
+    click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing."),
+    click.option("--baseline", metavar="FILE", callback=_absolute, help="Report what is not in this file."),
+    click.option("--no-baseline", is_flag=True, help="Report what is in the baseline, too."),
+    click.option("--changed-since", metavar="REF", help="Report what touches lines changed since a commit."),
+    click.option("--stdin-filename", metavar="PATH", help="Lint the standard input as this file."),
+    _switch("--show-suppressed", "List what is suppressed, and why."),
+    _switch("--statistics", "Count the findings by rule."),
+    click.option(
+        "-v", "--verbose", is_flag=True, help="List the tasks that could not be followed, and more."
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="No summary."),
+    click.option("--exit-zero", is_flag=True, help="Exit with 0 even where something was found."),
+)
+
+
+def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+# ------------------------------------------------------------------------ check
+
+
+@cli.command()
+@_with(*_CHECK)
+@click.pass_context
+def check(ctx: click.Context, /, paths: tuple[str, ...], **chosen: Any) -> None:
+    """Lint files and folders. This is what bglint does where no command is written."""
+    given = _standard_input(chosen)
+    targets = tuple(given) or paths or (".",)
+    config = _configured(targets, chosen)
+    places = outputs(config.output_format, config.output_file)
+    report, fixed = _lint(targets, config, given, chosen)
+    if chosen["changed_since"]:
+        report = _only_changed(report, chosen["changed_since"])
+    if chosen["diff"]:
+        _show_diff(fixed)
+    else:
+        _write(report, places, config, chosen)
+    ctx.exit(_exit_code(report, fixed, chosen))
+
+
+def _standard_input(chosen: Mapping[str, Any]) -> dict[str, bytes]:
+    name = chosen["stdin_filename"]
+    if name and chosen["fix"]:
+        raise click.UsageError("--fix has no file to write with --stdin-filename; use --diff.")
+    return {name: sys.stdin.buffer.read()} if name else {}
+
+
+def _configured(paths: Sequence[str], chosen: Mapping[str, Any]) -> Config:
+    """The configuration file's options with the command line's over them."""
+    config = Config() if chosen["isolated"] else _read_config(paths, chosen["config_file"])
+    names = {option.name for option in fields(Config)}
+    over = {name: value for name, value in chosen.items() if name in names and value is not None}
+    if chosen.get("no_baseline"):
+        over["baseline"] = ""
+    return replace(config, **over)
+
+
+def _read_config(paths: Sequence[str], file: str | None) -> Config:
+    if file is not None:
+        return configuration.load(Path(), Path(file))
+    return configuration.load(Path(os.path.commonpath([os.path.abspath(path) for path in paths])))
+
+
+def _lint(
+    paths: Sequence[str], config: Config, given: Mapping[str, bytes], chosen: Mapping[str, Any]
+) -> tuple[Report, Fixed | None]:
+    """The report, and what was changed on the way to it."""
+    with Progress(not chosen["quiet"]) as progress:
+        if not (config.fix or chosen["diff"]):
+            return lint(paths, config, given=given, progress=progress.step), None
+        from bglint import fix
+
+        def again(texts: Mapping[str, str]) -> Report:
+            edited = {path: text.encode(encoding_of(text.encode())) for path, text in texts.items()}
+            return lint(paths, config, given={**given, **edited}, progress=progress.step)
+
+        outcome = fix.until_stable(again, safe_only=not config.unsafe_fixes)
+    unwritten = () if chosen["diff"] else fix.write(outcome.fixed)
+    problems = (*outcome.report.problems, *outcome.fixed.problems, *unwritten)
+    return replace(outcome.report, problems=problems), outcome.fixed
+
+
+def _only_changed(report: Report, reference: str) -> Report:
+    from bglint.changes import only_changed
+
+    return only_changed(report, reference, Path())
+
+
+def _show_diff(fixed: Fixed | None) -> None:
+    from bglint import fix
+
+    for path, text in sorted(fixed.texts.items() if fixed else ()):
+        sys.stdout.write(fix.diff(fixed.before[path], text, path) if fixed else "")
+
+
+def _write(report: Report, places: Sequence[Output], config: Config, chosen: Mapping[str, Any]) -> None:
+    look = Look(
+        color=wants_color(chosen["color"], sys.stdout.isatty()),
+        width=width(),
+        verbose=chosen["verbose"],
+        quiet=chosen["quiet"],
+        show_suppressed=config.show_suppressed,
+        statistics=config.statistics,
+    )
+    for output in places:
+        write(report, output, look if not output.file else replace(look, color=chosen["color"] == "always"))
+    if not any(output.format == "text" and not output.file for output in places):
+        _tell_problems(report)
+
+
+def _tell_problems(report: Report) -> None:
+    """What went wrong must be seen where the report goes to a machine."""
+    for problem in report.problems:
+        place = f"{problem.path}:{problem.line}" if problem.line else problem.path
+        click.echo(f"bglint: {place}: {problem.message}", err=True)
+
+
+def _exit_code(report: Report, fixed: Fixed | None, chosen: Mapping[str, Any]) -> int:
+    if report.problems:
+        return FAILED
+    found = fixed is not None and fixed.texts if chosen["diff"] else report.findings
+    return FOUND if found and not chosen["exit_zero"] else 0
+
+
+# --------------------------------------------------------------- other commands
+
+
+@cli.command()
+@click.argument("rule")
+@_COLOR
+def explain(rule: str, color: str) -> None:
+    """Tell what a rule (code or name) means and what to write instead."""
+    from bglint.report.pages import page
+
+    click.echo(
+        page(_rule_called(rule), wants_color(color, sys.stdout.isatty()), width()), nl=False, color=True
+    )
+
+
+def _rule_called(word: str) -> Rule:
+    from bglint.rule import registry
+
+    rules = registry()
+    for rule in rules.values():
+        if word.upper() == rule.code or word.lower().replace("_", "-") == rule.name:
+            return rule
+    names = [*rules, *(rule.name for rule in rules.values())]
+    raise click.UsageError(f'no rule is called "{word}"{configuration.suggest(word, names)}')
+
+
+@cli.command()
+@click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text")
+@_COLOR
+def rules(form: str, color: str) -> None:
+    """List the rules."""
+    from bglint.report import pages
+    from bglint.rule import registry
+
+    known = tuple(registry().values())
+    if form == "json":
+        click.echo(pages.as_json(known), nl=False)
+    else:
+        click.echo(pages.table(known, wants_color(color, sys.stdout.isatty()), width()), nl=False, color=True)
+
+
+@cli.command()
+@_with(_PATHS, *_SELECTION)
+@click.option(
+    "--output-file", metavar="FILE", help=f"Where to write; {BASELINE} in the project's folder if not given."
+)
+@click.option("--update", is_flag=True, help="Only drop what is no longer found; add nothing.")
+def baseline(paths: tuple[str, ...], output_file: str | None, update: bool, **chosen: Any) -> None:
+    """Accept what is there: later runs report only what is new."""
+    from bglint.record import record
+
+    targets = paths or (".",)
+    config = _configured(targets, chosen)
+    report, words = record(targets, config, output_file, update)
+    _tell_problems(report)
+    click.echo(words)
+    if report.problems:
+        sys.exit(FAILED)
+
+
+# ------------------------------------------------------------------- the program
+
+
+def main() -> None:
+    """Run the command line; whatever goes wrong is one line on standard error and the exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = cli.main(prog_name="bglint", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        return _complain(error.format_message())
+    except (ConfigError, PathError) as error:
+        return _complain(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:  # the reader, `head` perhaps, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FOUND
+
+
+def _complain(message: str) -> int:
+    click.echo(f"bglint: {' '.join(message.split())}", err=True)
+    return FAILED
