@@ -153,8 +153,6 @@ def check(ctx: click.Context, /, paths: tuple[str, ...], **chosen: Any) -> None:
     config = _configured(targets, chosen)
     places = outputs(config.output_format, config.output_file)
     report, fixed = _lint(targets, config, given, chosen)
-    if chosen["changed_since"]:
-        report = _only_changed(report, chosen["changed_since"])
     if chosen["diff"]:
         _show_diff(fixed)
     else:
@@ -190,24 +188,20 @@ def _lint(
 ) -> tuple[Report, Fixed | None]:
     """The report, and what was changed on the way to it."""
     with Progress(not chosen["quiet"]) as progress:
-        if not (config.fix or chosen["diff"]):
-            return lint(paths, config, given=given, progress=progress.step), None
-        from bglint import fix
 
         def again(texts: Mapping[str, str]) -> Report:
             edited = {path: text.encode(encoding_of(text.encode())) for path, text in texts.items()}
-            return lint(paths, config, given={**given, **edited}, progress=progress.step)
+            contents, since = {**given, **edited}, chosen["changed_since"]
+            return lint(paths, config, given=contents, since=since, progress=progress.step)
+
+        if not (config.fix or chosen["diff"]):
+            return again({}), None
+        from bglint import fix
 
         outcome = fix.until_stable(again, safe_only=not config.unsafe_fixes)
     unwritten = () if chosen["diff"] else fix.write(outcome.fixed)
     problems = (*outcome.report.problems, *outcome.fixed.problems, *unwritten)
     return replace(outcome.report, problems=problems), outcome.fixed
-
-
-def _only_changed(report: Report, reference: str) -> Report:
-    from bglint.changes import only_changed
-
-    return only_changed(report, reference, Path())
 
 
 def _show_diff(fixed: Fixed | None) -> None:

@@ -26,12 +26,14 @@ def lint(
     config: Config | None = None,
     *,
     given: Mapping[str, bytes] | None = None,
+    since: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Lint files and folders and say what was found.
 
     Without a `config` the nearest configuration file is read, as on the command line. `given` replaces the bytes
-    of files by path, for what is edited and not yet saved. Raises ConfigError for an unusable configuration and
+    of files by path, for what is edited and not yet saved; `since` leaves only what touches lines that changed
+    since a git reference. Raises ConfigError for an unusable configuration and
     PathError for a path that does not exist or holds no Python file.
     """
     from bglint.rule import registry
@@ -46,7 +48,7 @@ def lint(
     found, crashes = _run(active, project, progress)
     findings = _unique(finding for finding in found if _is_asked_for(finding, sources, config))
     names = {rule.code: rule.name for rule in rules.values()}
-    left = silence(findings, project, config, names, {rule.code for rule in active})
+    left = silence(findings, project, config, names, {rule.code for rule in active}, since)
     problems = dict.fromkeys((*sources.problems, *project.problems, *left.problems, *crashes))
     unfollowed = project.unfollowed()
     return Report(

@@ -33,14 +33,20 @@ class Silenced:
 
 
 def silence(
-    findings: Iterable[Finding], project: Project, config: Config, names: Mapping[str, str], active: set[str]
+    findings: Iterable[Finding],
+    project: Project,
+    config: Config,
+    names: Mapping[str, str],
+    active: set[str],
+    since: str | None,
 ) -> Silenced:
-    """Take out what is suppressed. `names` are all rules by code, `active` the codes that were looked for."""
+    """Take out what is suppressed. `names` are all rules by code, `active` the codes that were looked for,
+    `since` a git reference before which everything is forgiven."""
     by_comment = _by_comments(findings, project, names, active)
     by_config = _by_config(by_comment.findings, project.sources, config)
     by_baseline = _by_baseline(by_config.findings, project.sources, config, active)
     return Silenced(
-        by_baseline.findings,
+        _only_changed(by_baseline.findings, project, since) if since else by_baseline.findings,
         (*by_comment.suppressed, *by_config.suppressed, *by_baseline.suppressed),
         by_comment.problems,
         by_baseline.stale,
@@ -141,6 +147,18 @@ def _by_baseline(
         tuple(replace(silenced, finding=originals[silenced.finding]) for silenced in applied.suppressed),
         stale=tuple(f"{entry.code} {entry.path} {entry.expression}" for entry in applied.stale),
     )
+
+
+def _only_changed(findings: Iterable[Finding], project: Project, since: str) -> tuple[Finding, ...]:
+    """The findings that touch a line changed since a git reference."""
+    from bglint import changed
+
+    try:
+        changes = changed.changed_lines(since, project.sources.root)
+    except changed.ChangedError as error:
+        raise ConfigError(str(error)) from error
+    defined = _definitions(project)
+    return tuple(finding for finding in findings if changed.touches(finding, changes, defined))
 
 
 def load_baseline(file: Path) -> baseline.Baseline:
