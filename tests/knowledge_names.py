@@ -27,6 +27,12 @@ from bglint.knowledge.table import HERE, Table, load, places
 
 # Names of other versions of a library, or made while it runs: they cannot be found where it is only imported.
 ELSEWHERE = {
+    "boto3.resources.base.ServiceResource": "made from the service's description",
+    "langchain.text_splitter": "langchain 0",
+    "mistralai.Mistral": "mistralai 1",
+    "firebase_admin.messaging.send_all": "firebase_admin 6",
+    "firebase_admin.messaging.send_multicast": "firebase_admin 6",
+    "postmarker.core.PostmarkClient.emails": "set by a registry of managers",
     "pathlib.Path.walk": "Python 3.12",
     "pathlib.Path.with_segments": "Python 3.12",
     "select.kqueue": "BSD and macOS",
@@ -114,6 +120,8 @@ def walk(name: str) -> object:
 
 def member(value: object, part: str, name: str) -> object:
     """An attribute; of a property the class that it is annotated with."""
+    if value is None:
+        raise Unseen(f"{name}: set later")
     if "*" in part:
         raise Unseen(f"{name}: pattern")
     for owner in (value, getattr(value, "__annotations__", {}) if not inspect.isclass(value) else {}):
@@ -122,6 +130,8 @@ def member(value: object, part: str, name: str) -> object:
             found = getattr(owner, part, Missing)
         if found is not Missing:
             return declared(found, name)
+    if isinstance(value, ModuleType) and getattr(value, "__file__", None) is None:
+        raise ModuleNotFoundError(f"{value.__name__}.{part}")
     if inspect.isclass(value):
         return _assigned(value, part, name)
     raise Missing(f"{name}: no {part} in {value!r}")
@@ -179,11 +189,18 @@ def check_call(name: str, entry: object, knowledge: Knowledge) -> None:
 
 
 def _check_async(name: str, value: object, fact: Fact) -> None:
-    plain = inspect.unwrap(value) if callable(value) else value  # type: ignore[arg-type]
+    plain = _unwrapped(value)
     if inspect.iscoroutinefunction(plain) and not fact.is_async and fact.blocks:
         raise Missing(f"{name}: is a coroutine function, the table says it blocks")
     if plain is value and inspect.isfunction(value) and fact.is_async and _annotated_plain(plain):
         raise Missing(f"{name}: returns {plain.__annotations__['return']}, the table says async")
+
+
+def _unwrapped(value: object) -> object:
+    try:
+        return inspect.unwrap(value) if callable(value) else value
+    except ValueError:
+        return value
 
 
 def _annotated_plain(function: object) -> bool:
