@@ -1,0 +1,37 @@
+"""What several formats say of a finding in the same words, and the paths that their readers expect."""
+
+from __future__ import annotations
+
+import os
+
+from bglint.model import Finding
+from bglint.report.safe import visible
+
+_ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+
+
+def sentence(finding: Finding) -> str:
+    """What happens and what to write instead, on one line."""
+    return visible(
+        " ".join(part for part in (finding.message, _others(finding.other_tasks), finding.cure) if part)
+    )
+
+
+def _others(count: int) -> str:
+    if not count:
+        return ""
+    return "(Another task gets here, too.)" if count == 1 else f"({count} other tasks get here, too.)"
+
+
+def journey(finding: Finding) -> list[str]:
+    """One line for each step from the registration to the guilty line."""
+    return [visible(f"{step.path}:{step.span.line}: {step.message}") for step in finding.trace]
+
+
+def from_root(path: str) -> str:
+    """The path as the service that runs us counts it, from the folder of its checkout; as it is elsewhere."""
+    root = next((os.environ[name] for name in _ROOTS if os.environ.get(name)), None)
+    if root is None:
+        return path
+    below = os.path.relpath(os.path.realpath(path), os.path.realpath(root)).replace(os.sep, "/")
+    return path if below.startswith("../") else below
