@@ -20,6 +20,7 @@ from bglint.lint import lint
 from bglint.model import Report
 from bglint.output import Output, outputs, wants_color, width, write
 from bglint.progress import Progress
+from bglint.report.safe import visible
 from bglint.report.text import Look
 from bglint.silence import BASELINE
 
@@ -229,8 +230,14 @@ def _write(report: Report, places: Sequence[Output], config: Config, chosen: Map
 def _tell_problems(report: Report) -> None:
     """What went wrong must be seen where the report goes to a machine."""
     for problem in report.problems:
-        place = f"{problem.path}:{problem.line}" if problem.line else problem.path
-        click.echo(f"bglint: {place}: {problem.message}", err=True)
+        place = (
+            f"{problem.path}:{problem.line}: "
+            if problem.line
+            else f"{problem.path}: "
+            if problem.path
+            else ""
+        )
+        click.echo(f"bglint: {visible(place + problem.message)}", err=True)
 
 
 def _exit_code(report: Report, fixed: Fixed | None, chosen: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from bglint.model import Finding, Problem, Report, Span, Step, Suppressed, Unfollowed
+from bglint.model import Finding, Problem, Report, Span, Suppressed, Unfollowed
 from bglint.report.safe import visible
 from bglint.report.text import Look
 
@@ -45,10 +45,11 @@ def _lines(report: Report, look: Look) -> Iterator[Text]:
         for finding in findings:
             yield from _finding(finding, lines, look)
             yield Text()
-    yield from _section("Could not be read", map(_problem, report.problems))
+    yield from _section("Went wrong", map(_problem, report.problems))
     if look.show_suppressed:
         yield from _section("Suppressed", map(_suppressed, report.suppressed))
     if look.verbose:
+        yield from _section("In the baseline, but no longer found", (Text(visible(s)) for s in report.stale))
         yield from _section("Tasks that could not be followed", map(_unfollowed, report.unfollowed))
         yield from _section("Notes", (Text(visible(note)) for note in report.notes))
     if look.statistics:
@@ -73,14 +74,16 @@ class _Sources:
 def _finding(finding: Finding, sources: _Sources, look: Look) -> Iterator[Text]:
     yield _headline(finding)
     yield from _wrapped(_sentence(finding), look.width, _INDENT)
-    yield Text()
-    yield from _frame(finding, sources, look.width)
-    if len(finding.trace) > 1:
-        yield Text(f"{_INDENT}How it gets there", "bold")
-        for step in finding.trace:
-            yield from _step(step, sources, guilty=step.span == finding.span and step.path == finding.path)
-    if finding.cure:
-        yield from _cure(finding.cure, look.width)
+    frame = list(_frame(finding, sources, look.width))
+    yield from _apart(frame)
+    after = [*_journey(finding, sources), *_cure(finding.cure, look.width)]
+    yield from _apart(after) if frame else after
+
+
+def _apart(lines: list[Text]) -> Iterator[Text]:
+    if lines:
+        yield Text()
+    yield from lines
 
 
 def _place(path: str, span: Span) -> str:
@@ -112,18 +115,20 @@ def _prose(text: str) -> Text:
     return line
 
 
-def _wrapped(text: str, width: int, indent: str, hanging: str = "") -> Iterator[Text]:
+def _wrapped(text: str, width: int, indent: str) -> Iterator[Text]:
     """Prose in lines of at most a hundred characters, whole words only."""
     console = Console(file=io.StringIO(), width=width, _environ={})
     room = max(min(width, 100) - len(indent), 20)
-    for number, line in enumerate(_prose(text).wrap(console, room)):
+    for line in _prose(text).wrap(console, room):
         line.rstrip()
-        yield Text(indent if number == 0 else hanging or indent) + line
+        yield Text(indent) + line
 
 
 def _frame(finding: Finding, sources: _Sources, width: int) -> Iterator[Text]:
     """The guilty lines with the line before them, the guilty expression underlined."""
     span = finding.span
+    if not sources.line(finding.path, span.line):
+        return
     last = min(span.end_line, span.line + _LONGEST_FRAME - 1)
     gutter = len(str(last)) + 2
     for number in range(max(span.line - 1, 1), last + 1):
@@ -141,7 +146,6 @@ def _frame(finding: Finding, sources: _Sources, width: int) -> Iterator[Text]:
             yield _numbered(None, gutter, marks, width)
     if last < span.end_line:
         yield _numbered(None, gutter, Text("..."), width)
-    yield Text()
 
 
 def _guilty_columns(span: Span, number: int, source: str) -> tuple[int, int]:
@@ -160,24 +164,33 @@ def _numbered(number: int | None, gutter: int, content: Text, width: int) -> Tex
     return line
 
 
-def _step(step: Step, sources: _Sources, guilty: bool) -> Iterator[Text]:
-    line = Text(_INDENT * 2).append(_place(step.path, step.span), "cyan").append("  ")
-    yield line.append_text(_prose(step.message))
-    source = sources.line(step.path, step.span.line).strip()
-    if source and not guilty:
-        yield Text(f"{_INDENT * 4}{visible(source)}", "dim")
+def _journey(finding: Finding, sources: _Sources) -> Iterator[Text]:
+    """The path from the registration to the guilty line, which the frame has shown already."""
+    if len(finding.trace) < 2:
+        return
+    yield Text(f"{_INDENT}How it gets there", "bold")
+    column = max(cell_len(_place(step.path, step.span)) for step in finding.trace)
+    for step in finding.trace:
+        place = _place(step.path, step.span)
+        line = Text(_INDENT * 2).append(place, "cyan").append(" " * (column - cell_len(place) + 2))
+        yield line.append_text(_prose(step.message))
+        source = sources.line(step.path, step.span.line).strip()
+        if source and (step.path, step.span.line) != (finding.path, finding.span.line):
+            yield Text(f"{' ' * (column + 6)}{visible(source)}", "dim")
 
 
 def _cure(cure: str, width: int) -> Iterator[Text]:
     """The cure may hold code of several lines: only prose is wrapped."""
-    first, *rest = cure.splitlines()
-    label = f"{_INDENT}Write instead: "
-    for number, line in enumerate(_wrapped(f"Write instead: {first}", width, _INDENT)):
+    first, *rest = cure.splitlines() or [""]
+    if not first:
+        return
+    label = "Cure: "
+    for number, line in enumerate(_wrapped(label + first, width, _INDENT)):
         if number == 0:
-            line.stylize("bold green", len(_INDENT), len(label))
+            line.stylize("bold green", len(_INDENT), len(_INDENT + label))
         yield line
     for code in rest:
-        yield Text(f"{_INDENT * 2}{visible(code)}")
+        yield Text(f"{_INDENT * 2}{visible(code)}".rstrip())
 
 
 def _section(title: str, lines: Iterator[Text]) -> Iterator[Text]:
@@ -191,8 +204,10 @@ def _section(title: str, lines: Iterator[Text]) -> Iterator[Text]:
 
 
 def _problem(problem: Problem) -> Text:
-    place = f"{problem.path}:{problem.line}" if problem.line else problem.path
-    return Text(visible(place), "cyan").append(f"  {visible(problem.message)}", "red")
+    place = (
+        f"{problem.path}:{problem.line}  " if problem.line else f"{problem.path}  " if problem.path else ""
+    )
+    return Text(visible(place), "cyan").append(visible(problem.message), "red")
 
 
 def _suppressed(silenced: Suppressed) -> Text:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from bglint.fingerprint import fingerprint
+from bglint.fingerprint import fingerprint, fingerprints
 from bglint.model import LEVELS, Finding, Fix, Problem, Report, Span, Step, Suppressed, Unfollowed
 
 VERSION = 1
@@ -15,18 +15,21 @@ def render(report: Report) -> str:
     """The whole report as one JSON object."""
     content = {
         "version": VERSION,
-        "findings": [finding_fields(finding) for finding in report.findings],
+        "findings": [
+            _finding(finding, mark)
+            for finding, mark in zip(report.findings, fingerprints(report.findings), strict=True)
+        ],
         "suppressed": [_suppressed(silenced) for silenced in report.suppressed],
         "problems": [_problem(problem) for problem in report.problems],
         "unfollowed": [_unfollowed(site) for site in report.unfollowed],
+        "stale": list(report.stale),
         "notes": list(report.notes),
         "summary": _summary(report),
     }
     return json.dumps(content, indent=2) + "\n"
 
 
-def finding_fields(finding: Finding) -> dict[str, Any]:
-    """One finding, as in the list `findings`."""
+def _finding(finding: Finding, mark: str) -> dict[str, Any]:
     return {
         "code": finding.code,
         "name": finding.name,
@@ -40,7 +43,7 @@ def finding_fields(finding: Finding) -> dict[str, Any]:
         "other_tasks": finding.other_tasks,
         "cure": finding.cure,
         "fix": _fix(finding.fix) if finding.fix else None,
-        "fingerprint": fingerprint(finding),
+        "fingerprint": mark,
     }
 
 
@@ -63,7 +66,8 @@ def _fix(fix: Fix) -> dict[str, Any]:
 
 
 def _suppressed(silenced: Suppressed) -> dict[str, Any]:
-    return {**finding_fields(silenced.finding), "by": silenced.by, "reason": silenced.reason}
+    finding = silenced.finding
+    return {**_finding(finding, fingerprint(finding)), "by": silenced.by, "reason": silenced.reason}
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

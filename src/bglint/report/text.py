@@ -31,7 +31,7 @@ def render(report: Report, look: Look | None = None) -> str:
 
 def _body(report: Report, look: Look) -> str:
     """Everything above the summary. rich is worth its start-up time only where there is something to draw."""
-    verbose = look.verbose and (report.unfollowed or report.notes)
+    verbose = look.verbose and (report.unfollowed or report.notes or report.stale)
     suppressed = look.show_suppressed and report.suppressed
     if not (report.findings or report.problems or verbose or suppressed):
         return ""
@@ -69,9 +69,13 @@ def _fixable(report: Report) -> list[str]:
 
 
 def _silenced(report: Report, look: Look) -> list[str]:
-    if not report.suppressed or look.show_suppressed:
-        return []
-    return [f"{_count(len(report.suppressed), 'finding')} suppressed; --show-suppressed lists them."]
+    lines = []
+    if report.suppressed and not look.show_suppressed:
+        lines.append(f"{_count(len(report.suppressed), 'finding')} suppressed; --show-suppressed lists them.")
+    if report.stale:
+        entries = _count(len(report.stale), "entry")
+        lines.append(f"{entries} of the baseline no longer found; bglint baseline --update drops them.")
+    return lines
 
 
 def _effort(report: Report, look: Look) -> str:
@@ -86,7 +90,7 @@ _NOUNS = {"error": "error", "warning": "warning", "advice": "piece of advice"}
 
 
 def _count(number: int, noun: str) -> str:
-    plural = {"piece of advice": "pieces of advice"}.get(noun, f"{noun}s")
+    plural = {"piece of advice": "pieces of advice", "entry": "entries"}.get(noun, f"{noun}s")
     return f"{number:,} {noun if number == 1 else plural}"
 
 
