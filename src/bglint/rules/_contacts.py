@@ -1,0 +1,139 @@
+"""What tasks come into contact with: the one question behind the rules on blocking and weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bglint import tree as t
+from bglint.knowledge import Fact
+from bglint.project import Project, dotted, nearest, task_function
+from bglint.reach import Contact, Visit
+from bglint.sites import TaskSite
+from bglint.values import Const, Frame, Partial, Values
+
+Wanted = Callable[[Contact], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """An outside call that a task comes to, by the shortest path; `others` counts the other tasks that do."""
+
+    contact: Contact
+    fact: Fact
+    others: int
+
+    @property
+    def site(self) -> TaskSite:
+        return self.contact.visit.site
+
+    @property
+    def frame(self) -> Frame:
+        return self.contact.visit.frame
+
+    @property
+    def node(self) -> t.Call:
+        return self.contact.node
+
+    @property
+    def called(self) -> str:
+        """The call as the reader wrote it, and what it is where that does not show."""
+        written = self.contact.name if self.node is self.site.call else dotted(self.node.func)
+        last = self.contact.name.rpartition(".")[2]
+        return f"`{written}`" if written.endswith(last) else f"`{written}` (`{self.contact.name}`)"
+
+
+def meetings(project: Project, wanted: Wanted) -> Iterator[Meeting]:
+    """One meeting a guilty line, of all tasks."""
+    contacts = (c for site in project.sites for c in project.contacts(site) if c.fact is not None and wanted(c))
+    lines: set[tuple[str, int]] = set()
+    for group in nearest(c for c in contacts if _happens(project, c)).values():
+        first = group[0]
+        line = first.visit.frame.path, project.span(first.node, first.visit.frame).line
+        if line not in lines and first.fact is not None:
+            lines.add(line)
+            yield Meeting(first, first.fact, len({c.visit.site.call for c in group}) - 1)
+
+
+def blocking(project: Project, *effects: str) -> Iterator[Meeting]:
+    """The calls with these effects that keep the event loop waiting."""
+    yield from meetings(project, lambda c: c.visit.where == "event loop" and c.blocks and c.effect in effects)
+
+
+def argument(contact: Contact, position: int, name: str | None = None) -> t.Expr | None:
+    """An argument of the outside call; where that is itself the task, add_task's own argument is left out."""
+    shift = 1 if contact.node is contact.visit.site.call else 0
+    return contact.node.argument(position + shift, name)
+
+
+def unsure(project: Project, contact: Contact) -> bool:
+    """True where arguments are given that the call does not show: `*args`, `**options`, a `partial`."""
+    func = contact.visit.site.handed if contact.node is contact.visit.site.call else contact.node.func
+    given = project.evaluate(func, contact.visit.frame)
+    return contact.node.spread or any(isinstance(value, Partial) for value in given)
+
+
+def number(project: Project, expr: t.Expr | None, frame: Frame) -> float | None:
+    """The number that an expression stands for, the largest of several; None where it is not known."""
+    values = project.evaluate(expr, frame) if expr is not None else ()
+    numbers = [_plain_number(value) for value in values]
+    known = [n for n in numbers if n is not None]
+    return max(known) if known and len(known) == len(numbers) else None
+
+
+def is_none(values: Values) -> bool:
+    """True where an expression stands for None and nothing else."""
+    return bool(values) and all(value == Const(value=None) for value in values)
+
+
+def root(visit: Visit) -> Visit:
+    """The visit of the task itself."""
+    while visit.before is not None:
+        visit = visit.before
+    return visit
+
+
+def is_def_task(contact_or_visit: Contact | Visit) -> bool:
+    """True for what a `def` task does in its own thread of the pool."""
+    visit = contact_or_visit.visit if isinstance(contact_or_visit, Contact) else contact_or_visit
+    return visit.where == "thread" and root(visit).where == "thread"
+
+
+def path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
+    """Each function on the way down to `node`, with the node in it that leads on; the task first."""
+    if visit.before is not None and visit.node is not None:
+        yield from path(visit.before, visit.node)
+    yield visit.frame, node
+
+
+def awaits(function: t.Function) -> bool:
+    """True where a function does something that only an `async def` can."""
+    return any(map(_is_async_only, t.walk_function(function)))
+
+
+def own_function(site: TaskSite) -> t.Function | None:
+    """The first-party function that is the task."""
+    return next(filter(None, map(task_function, site.targets)), None)
+
+
+def module_text(project: Project, path: str) -> str:
+    """The whole text of a first-party module, for edits."""
+    module = project.program.module(path)
+    return "".join(module.lines) if module is not None else ""
+
+
+def _is_async_only(node: t.Node) -> bool:
+    if isinstance(node, (t.For, t.With, t.CompLoop)):
+        return node.is_async
+    return isinstance(node, t.Await)
+
+
+def _happens(project: Project, contact: Contact) -> bool:
+    """False for a call such as `smtplib.SMTP()` that only connects where it is given a host."""
+    needed = contact.fact.if_given if contact.fact is not None else ""
+    return not needed or unsure(project, contact) or argument(contact, 0, needed) is not None
+
+
+def _plain_number(value: object) -> float | None:
+    inner = value.value if isinstance(value, Const) else None
+    return inner if isinstance(inner, (int, float)) and not isinstance(inner, bool) else None

@@ -1,0 +1,63 @@
+"""How a call that stops the event loop is told, and its cures: `def`, the async twin, a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint.model import Finding, Fix, Level
+from bglint.project import Project, dotted, short_function
+from bglint.rule import finding
+from bglint.rules._contacts import Meeting, awaits, own_function, path
+
+_LEVELS: dict[str, Level] = {"error": "error", "warning": "warning"}
+
+
+def blocked(
+    project: Project, code: str, meeting: Meeting, does: str, *, level: Level | None = None, fix: Fix | None = None
+) -> Finding:
+    """The finding on one blocking call; `does` says what the call does there: "sleeps"."""
+    message = (
+        f"{meeting.called} {does} on the event loop: {reached(project, meeting)}, "
+        "and until it returns the server answers nobody."
+    )
+    return finding(
+        project, code, meeting.node, meeting.frame, message, cure(meeting),
+        level=_LEVELS.get(meeting.fact.level, level), site=meeting.site, visit=meeting.contact.visit,
+        last=f"{meeting.called} {does} on the event loop", fix=fix, others=meeting.others,
+    )  # fmt: skip
+
+
+def reached(project: Project, meeting: Meeting) -> str:
+    """Which task comes to the call, through which functions."""
+    kind = "async task" if meeting.contact.visit.where == "event loop" else "task"
+    says = f"the {kind} `{project.task_name(meeting.site)}` calls it"
+    between = [frame.function for frame, _ in path(meeting.contact.visit, meeting.node)][1:]
+    names = [f"`{short_function(function)}`" for function in between if function is not None]
+    return f"{says} through {', '.join(names)}" if names else says
+
+
+def cure(meeting: Meeting) -> str:
+    """What to write instead, the least work first."""
+    wording = "; or ".join(_cures(meeting))
+    return f"{wording[0].upper()}{wording[1:]}."
+
+
+def _cures(meeting: Meeting) -> Iterator[str]:
+    task = own_function(meeting.site)
+    if task is not None and meeting.site.kind != "create_task" and not task.is_lambda and not awaits(task):
+        yield f"write `def {task.name}`, it awaits nothing: a `def` task runs in a thread"
+    if meeting.fact.twin:
+        yield f"use {_marked(meeting.fact.twin)}"
+    yield f"move it to a thread: `await asyncio.to_thread({_sync_call(meeting)}, ...)`"
+
+
+def _marked(twin: str) -> str:
+    """A twin's phrase as code, unless it is prose."""
+    return twin if "`" in twin or " or " in twin else f"`{twin}`"
+
+
+def _sync_call(meeting: Meeting) -> str:
+    """What to hand to the thread: the first function on the way that cannot await, else the call itself."""
+    below = [frame.function for frame, _ in path(meeting.contact.visit, meeting.node)]
+    first = next((function for function in below if function is not None and not function.is_async), None)
+    return short_function(first) if first is not None else dotted(meeting.node.func)

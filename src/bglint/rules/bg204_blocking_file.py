@@ -1,0 +1,71 @@
+"""BG204: the file system on the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint.model import Finding
+from bglint.project import Project
+from bglint.rule import rule
+from bglint.rules._contacts import blocking
+from bglint.rules._offload import blocked
+
+
+@rule("BG204", level="warning")
+def blocking_file(project: Project) -> Iterator[Finding]:
+    r"""An async task reads or writes files synchronously, and every request waits for the disk.
+
+    ## What it does
+    Finds file work in what an `async def` task runs, at any depth: `open`, `read` and `write`, the reading and writing
+    methods of `pathlib.Path`, shutil, `os.walk`, zip and tar archives, loading of templates. Questions about a path
+    (`exists`, `is_file`, `stat`) are left alone.
+
+    ## Why is this bad?
+    An `async def` task runs on the event loop, the one thread that serves all requests. A small file on a fast disk
+    costs little; a large one, a network drive, a busy disk or a tree of thousands of files stops the server for
+    seconds, and nobody sees why.
+
+    ## Example
+    ```python
+    from fastapi import BackgroundTasks, FastAPI
+
+    app = FastAPI()
+
+
+    async def record(email: str) -> None:
+        with open("signups.txt", "a", encoding="utf-8") as file:
+            file.write(f"{email}\n")
+
+
+    @app.post("/signup")
+    async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(record, email)
+        return {"status": "success"}
+    ```
+
+    ## Use instead
+    ```python
+    from fastapi import BackgroundTasks, FastAPI
+
+    app = FastAPI()
+
+
+    def record(email: str) -> None:
+        with open("signups.txt", "a", encoding="utf-8") as file:
+            file.write(f"{email}\n")
+
+
+    @app.post("/signup")
+    async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(record, email)
+        return {"status": "success"}
+    ```
+    A `def` task runs in a thread. A task that has to be asynchronous uses `anyio.Path`, aiofiles, or
+    `await asyncio.to_thread(...)`.
+
+    ## Verified by
+    The witness watches `open` and `os.scandir`: in the bad apps they are called in the thread of the event loop, in
+    the others they are not.
+    """
+    for meeting in blocking(project, "file"):
+        yield blocked(project, "BG204", meeting, "waits for the file system")
