@@ -297,6 +297,13 @@ def test_a_module_that_shares_the_name_of_a_library_is_not_that_library(project:
     assert find(sources, "app.core.requests", "app/main.py") == "app/core/requests.py"
 
 
+def test_the_file_name_of_a_knowledge_table_is_no_library(project: Path) -> None:
+    write(project, "pyproject.toml", "jobs/send.py", "jobs/mail.py", "jobs/redis.py")
+    sources = discover(["."], Config())
+    assert find(sources, "mail", "jobs/send.py") == "jobs/mail.py"
+    assert find(sources, "redis", "jobs/send.py") is None
+
+
 def test_a_part_of_a_package_is_not_taken_for_a_top_level_one(project: Path) -> None:
     write(project, "kit/__init__.py", "kit/models/__init__.py", "kit/models/acme/__init__.py", "kit/x.py")
     write(project, "kit/models/acme/chat.py")

@@ -152,7 +152,11 @@ class Sources:
         for path in self._candidates(dotted, folder):
             if found := self._module_at(path):
                 return found
-        return None if dotted.startswith(".") or _is_outside(dotted) else self._unique_suffix(dotted)
+        return (
+            None
+            if dotted.startswith(".") or _is_outside(dotted.partition(".")[0])
+            else self._unique_suffix(dotted)
+        )
 
     def _module_at(self, path: str) -> SourceFile | None:
         return self._by_path.get(f"{path}/{_INIT}") or self._by_path.get(f"{path}.py")
@@ -174,7 +178,7 @@ class Sources:
         certain = [base for base in above if self._is_start(base)]
         certain += [f"{base}/src" for base in above if f"{base}/src" in self._folders]
         yield from certain
-        if not _is_outside(dotted):
+        if not _is_outside(dotted.partition(".")[0]):
             yield from (base for base in above if base not in certain)
 
     def _is_start(self, folder: str) -> bool:
@@ -220,16 +224,14 @@ def _index_last_names(files: Iterable[SourceFile]) -> dict[str, list[SourceFile]
 
 
 @cache
-def _libraries() -> frozenset[str]:
-    """The libraries that a knowledge table speaks of: one file each."""
-    tables = os.listdir(os.path.join(os.path.dirname(__file__), "knowledge"))
-    return frozenset(name.removesuffix(".toml") for name in tables)
-
-
-def _is_outside(dotted: str) -> bool:
+def _is_outside(package: str) -> bool:
     """Is the name that of the standard library or of a known library, which a folder may share by chance?"""
-    first = dotted.partition(".")[0]
-    return first in sys.stdlib_module_names or first in _libraries()
+    if package in sys.stdlib_module_names:
+        return True
+    from bglint.knowledge import table
+
+    stem = table.places().get(package)
+    return stem is not None and f'"{package}.' in (table.HERE / f"{stem}.toml").read_text("utf-8")
 
 
 def _plain_words(pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
