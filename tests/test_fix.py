@@ -258,6 +258,18 @@ def test_fixes_that_wait_come_in_a_later_pass(tmp_path: Path) -> None:
     assert outcome.report.findings == ()
 
 
+def test_what_is_given_counts_and_not_what_is_on_disk(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("on = disk\n", "utf-8")
+    given = {"app.py": "x\n"}
+
+    def lint(texts: Mapping[str, str]) -> Report:
+        return Report(() if texts else (finding(put("y", 1, 2)),))
+
+    outcome = fix.until_stable(lint, tmp_path, given=given)
+    assert outcome.fixed.before == given
+    assert outcome.fixed.texts == {"app.py": "y\n"}
+
+
 def test_a_fix_without_end_is_stopped_and_told(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("x\n", "utf-8")
     outcome = fix.until_stable(lambda texts: Report((finding(put("y", 1)),)), tmp_path)

@@ -7,6 +7,8 @@ How to call::
     problems = fix.write(outcome.fixed, root)            # --fix
     fix.diff(outcome.fixed.before[path], text, path)     # --diff, for path, text in outcome.fixed.texts.items()
 
+With `given={path: text}` the fixes start from that text and not from the disk, as for the standard input.
+
 `apply` is one pass: all edits of a fix or none; where two fixes touch, the first wins and the other
 waits in `left` for the next pass. Line endings, encoding, byte order mark and mode of a file stay.
 """
@@ -52,12 +54,16 @@ class Outcome:
 
 
 def until_stable(
-    lint: Callable[[Mapping[str, str]], Report], root: str | os.PathLike[str] = ".", *, safe_only: bool = True
+    lint: Callable[[Mapping[str, str]], Report],
+    root: str | os.PathLike[str] = ".",
+    *,
+    safe_only: bool = True,
+    given: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Fix and lint again until nothing changes; nothing is written."""
+    """Fix and lint again until nothing changes; nothing is written. `lint` knows what is `given`."""
     total, report = Fixed(), lint({})
     for _ in range(PASSES):
-        step = apply(report.findings, root, safe_only=safe_only, texts=total.texts)
+        step = apply(report.findings, root, safe_only=safe_only, texts={**(given or {}), **total.texts})
         total = _joined(total, step)
         if not step.texts:
             return Outcome(total, report)
