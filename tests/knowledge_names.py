@@ -27,6 +27,8 @@ from bglint.knowledge.table import HERE, Table, load, places
 
 # Names of other versions of a library, or made while it runs: they cannot be found where it is only imported.
 ELSEWHERE = {
+    "neo4j.Session.read_transaction": "neo4j 5",
+    "neo4j.Session.write_transaction": "neo4j 5",
     "boto3.resources.base.ServiceResource": "made from the service's description",
     "langchain.text_splitter": "langchain 0",
     "mistralai.Mistral": "mistralai 1",
@@ -168,10 +170,10 @@ def _assigned(owner: type, part: str, name: str) -> object:
 
 def _sources(owner: type) -> Iterator[str]:
     for base in owner.__mro__:
-        try:
-            yield inspect.getsource(base)
-        except (OSError, TypeError):
-            continue
+        for thing in (base, sys.modules[base.__module__]):
+            with suppress(OSError, TypeError):
+                yield inspect.getsource(thing)
+                break
 
 
 # ---------------------------------------------------------------- what the tables claim
