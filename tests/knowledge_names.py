@@ -27,6 +27,9 @@ from bglint.knowledge.table import HERE, Table, load, places
 
 # Names of other versions of a library, or made while it runs: they cannot be found where it is only imported.
 ELSEWHERE = {
+    "moviepy.editor": "moviepy 1",
+    "pypdf.PdfMerger": "pypdf 4",
+    "typing.override": "Python 3.12",
     "neo4j.Session.read_transaction": "neo4j 5",
     "neo4j.Session.write_transaction": "neo4j 5",
     "boto3.resources.base.ServiceResource": "made from the service's description",
@@ -129,7 +132,7 @@ def member(value: object, part: str, name: str) -> object:
     for owner in (value, getattr(value, "__annotations__", {}) if not inspect.isclass(value) else {}):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = getattr(owner, part, Missing)
+            found = _attribute(owner, part, name)
         if found is not Missing:
             return declared(found, name)
     if isinstance(value, ModuleType) and getattr(value, "__file__", None) is None:
@@ -139,10 +142,17 @@ def member(value: object, part: str, name: str) -> object:
     raise Missing(f"{name}: no {part} in {value!r}")
 
 
+def _attribute(owner: object, part: str, name: str) -> object:
+    try:
+        return getattr(owner, part, Missing)
+    except Exception as error:
+        raise Unseen(f"{name}: {type(error).__name__} when asked for") from error
+
+
 def declared(found: object, name: str) -> object:
-    getter = getattr(found, "fget", None) or getattr(found, "func", None)
     if not isinstance(found, property | functools.cached_property):
         return found
+    getter = found.fget if isinstance(found, property) else found.func
     hint = _hints(getter).get("return")
     if not inspect.isclass(hint):
         raise Unseen(f"{name}: property without a class")
@@ -170,7 +180,7 @@ def _assigned(owner: type, part: str, name: str) -> object:
 
 def _sources(owner: type) -> Iterator[str]:
     for base in owner.__mro__:
-        for thing in (base, sys.modules[base.__module__]):
+        for thing in (base, base.__init__, sys.modules[base.__module__]):
             with suppress(OSError, TypeError):
                 yield inspect.getsource(thing)
                 break
