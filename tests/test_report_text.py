@@ -113,6 +113,11 @@ def test_a_long_expression_is_cut_short_and_a_long_line_too() -> None:
     assert "x…" in text.render(Report(findings=(wide,), sources={"a.py": source}))
 
 
+def test_a_guilty_part_far_to_the_right_is_seen() -> None:
+    source = "x = '" + "y" * 300 + "'; time.sleep(5)\n"
+    assert underlined(source, 309, 322) == "time.sleep(5)"
+
+
 def test_a_source_that_is_gone_leaves_the_rest(finding: Finding = SLEEP) -> None:
     assert "BG201 blocking-sleep" in text.render(Report(findings=(finding,)))
 

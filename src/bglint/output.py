@@ -73,5 +73,5 @@ def wants_color(choice: str, is_terminal: bool) -> bool:
 
 
 def width() -> int:
-    """The columns of the terminal, a hundred where there is none."""
-    return max(shutil.get_terminal_size((100, 24)).columns, 40)
+    """The columns of the terminal; where there is none, room for the longest line of most code."""
+    return max(shutil.get_terminal_size((160, 24)).columns, 40)

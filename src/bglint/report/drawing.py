@@ -139,6 +139,7 @@ def _frame(finding: Finding, sources: _Sources, width: int) -> Iterator[Text]:
             continue
         begin, end = _guilty_columns(span, number, source)
         before, guilty, after = visible(source[:begin]), visible(source[begin:end]), visible(source[end:])
+        before = _shortened(before, guilty, width - gutter - 5)
         color = _COLORS[finding.level]
         yield _numbered(number, gutter, Text.assemble(before, (guilty, f"bold {color}"), after), width)
         if guilty:
@@ -146,6 +147,12 @@ def _frame(finding: Finding, sources: _Sources, width: int) -> Iterator[Text]:
             yield _numbered(None, gutter, marks, width)
     if last < span.end_line:
         yield _numbered(None, gutter, Text("..."), width)
+
+
+def _shortened(before: str, guilty: str, room: int) -> str:
+    """What stands before the guilty part, cut where that part would not be seen otherwise."""
+    excess = cell_len(before) + min(cell_len(guilty), room // 2) - room
+    return f"…{before[excess + 1 :]}" if excess > 0 else before
 
 
 def _guilty_columns(span: Span, number: int, source: str) -> tuple[int, int]:
@@ -176,7 +183,7 @@ def _journey(finding: Finding, sources: _Sources) -> Iterator[Text]:
         yield line.append_text(_prose(step.message))
         source = sources.line(step.path, step.span.line).strip()
         if source and (step.path, step.span.line) != (finding.path, finding.span.line):
-            yield Text(f"{' ' * (column + 6)}{visible(source)}", "dim")
+            yield Text(f"{_INDENT * 4}{visible(source)}", "dim")
 
 
 def _cure(cure: str, width: int) -> Iterator[Text]:
