@@ -1,0 +1,69 @@
+"""Can the runner call it? What a value is worth as a task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bglint import members
+from bglint.project import Project
+from bglint.sites import TASK, TASKS
+from bglint.values import (
+    Cls,
+    Const,
+    Coroutine,
+    Func,
+    Generator,
+    Instance,
+    Items,
+    ModuleValue,
+    Outside,
+    Partial,
+    Value,
+)  # fmt: skip
+
+Answer = Literal["yes", "no", "maybe"]
+
+PLAIN = {
+    f"builtins.{name}" for name in ("str", "bytes", "int", "float", "bool", "list", "dict", "set", "tuple")
+}
+STARTED = {"asyncio.create_task", "asyncio.ensure_future", "asyncio.gather"}
+
+
+def can_be_called(project: Project, value: Value) -> Answer:
+    """What calling `value` after the response would do; "maybe" where nothing is known of it."""
+    if isinstance(value, (Func, Partial, Cls)):
+        return "yes"
+    if isinstance(value, (Coroutine, Generator, Items, Const, ModuleValue)):
+        return "no"
+    if isinstance(value, Instance):
+        return _instance(project, value)
+    return _outside(value) if isinstance(value, Outside) else "maybe"
+
+
+def _instance(project: Project, value: Instance) -> Answer:
+    if members.method(project.names, value.klass, "__call__") is not None:
+        return "yes"
+    return "no" if members.is_closed(project.names, value.klass) else "maybe"
+
+
+def _outside(value: Outside) -> Answer:
+    if not value.instance or value.name in (*TASK, *TASKS):
+        return "yes"
+    return "no" if value.name in PLAIN or is_started(value) else "maybe"
+
+
+def is_started(value: Value) -> bool:
+    """True for the asyncio task that `create_task` and its like give."""
+    if not isinstance(value, Outside):
+        return False
+    name = value.name
+    return (
+        name.removesuffix("()") in STARTED
+        or name in ("asyncio.Task", "asyncio.Future")
+        or (name.startswith("asyncio.") and name.endswith(".create_task()"))
+    )
+
+
+def is_background(project: Project, value: Value) -> bool:
+    """True for a BackgroundTask or BackgroundTasks object."""
+    return project.is_a(value, *TASK, *TASKS) and not isinstance(value, Cls)

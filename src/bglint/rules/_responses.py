@@ -1,0 +1,64 @@
+"""The responses that the project builds, and the background that it gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bglint import members
+from bglint import tree as t
+from bglint.project import Project
+from bglint.values import Cls, Frame, Instance, Outside, Value
+
+RESPONSES = (
+    "Response", "JSONResponse", "HTMLResponse", "PlainTextResponse", "RedirectResponse", "StreamingResponse",
+    "FileResponse", "ORJSONResponse", "UJSONResponse", "EventSourceResponse",
+)  # fmt: skip
+PACKAGES = ("fastapi.", "starlette.", "sse_starlette.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """A `background=` of a response: the response's call, the value, and where."""
+
+    call: t.Call
+    value: t.Expr
+    frame: Frame
+
+
+def backgrounds(project: Project) -> Iterator[Background]:
+    """Every `background=` that a response is built with."""
+    for function in project.functions(r"\bbackground\s*="):
+        frame = project.frame(function)
+        for node in t.walk_function(function):
+            value = node.keyword("background") if isinstance(node, t.Call) else None
+            if isinstance(node, t.Call) and value is not None and builds_response(project, node, frame):
+                yield Background(node, value, frame)
+
+
+def builds_response(project: Project, call: t.Call, frame: Frame) -> bool:
+    """True for a call of a response class."""
+    return any(is_response_class(project, value) for value in project.evaluate(call.func, frame))
+
+
+def is_response_class(project: Project, value: Value) -> bool:
+    """True for Starlette's and FastAPI's response classes and those derived from them."""
+    if isinstance(value, Outside):
+        return not value.instance and is_response_name(value.name)
+    return isinstance(value, Cls) and any(
+        map(is_response_name, members.outside_bases(project.names, value.klass))
+    )
+
+
+def is_response(project: Project, value: Value) -> bool:
+    """True for a response object."""
+    if isinstance(value, Outside):
+        return value.instance and is_response_name(value.name)
+    return isinstance(value, Instance) and any(
+        map(is_response_name, members.outside_bases(project.names, value.klass))
+    )
+
+
+def is_response_name(name: str) -> bool:
+    """True for the dotted name of a response class."""
+    return name.startswith(PACKAGES) and name.rpartition(".")[2] in RESPONSES

@@ -1,0 +1,173 @@
+"""BG105: a task that runs nothing when it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import members
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project, short_function
+from bglint.rule import finding, rule
+from bglint.values import Class, Cls, Func, Partial, Value, known
+
+_CACHES = {"functools.lru_cache", "functools.cache", "functools.lru_cache()"}
+_INERT_BASES = {"builtins.object", "abc.ABC", "typing.Protocol", "typing.Generic"}
+
+
+@rule("BG105", level="error")
+def inert_callable(project: Project) -> Iterator[Finding]:
+    """The task is something that runs nothing when it is called.
+
+    ## What it does
+
+    Finds tasks that are generator functions (with `yield` in their body, `def` or `async def`), async
+    functions under `lru_cache` or `cache`, and classes that define `__call__` but whose `__init__` only
+    stores its arguments (dataclasses included), where the object was meant.
+
+    ## Why is this bad?
+
+    Calling a generator function makes a generator and runs not a single line of it; calling the class
+    makes an object and nothing more. The runner throws the result away. There is no exception, no warning
+    and no log line, the task simply never happens.
+
+    ## Example
+
+    ```python
+    import logging
+    from collections.abc import Iterator
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def import_rows(name: str) -> Iterator[int]:
+        for row in (1, 2, 3):
+            logger.info("row %d of %s", row, name)
+            yield row
+
+
+    @app.post("/import")
+    def start(name: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(import_rows, name)
+        return {"name": name}
+    ```
+
+    ## Use instead
+
+    ```python
+    import logging
+    from collections.abc import Iterator
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def rows(name: str) -> Iterator[int]:
+        for row in (1, 2, 3):
+            logger.info("row %d of %s", row, name)
+            yield row
+
+
+    def import_rows(name: str) -> None:
+        for row in rows(name):
+            logger.info("row %d", row)
+
+
+    @app.post("/import")
+    def start(name: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(import_rows, name)
+        return {"name": name}
+    ```
+
+    ## Verified by
+
+    The witness sends the request and finds the work undone. `BackgroundTask.__call__` in
+    starlette/background.py calls the task once and drops the result.
+    """
+    for site in project.sites:
+        targets = known(site.targets) if site.kind in ("add_task", "BackgroundTask") else ()
+        reasons = [_reason(project, _unwrapped(value)) for value in targets]
+        if reasons and all(reasons) and len(targets) == len(site.targets):
+            message, cure = reasons[0] or ("", "")
+            yield finding(project, "BG105", site.call, site.frame, message, cure, site=site, trace=())
+
+
+def _unwrapped(value: Value) -> Value:
+    while isinstance(value, Partial):
+        value = value.target
+    return value
+
+
+def _reason(project: Project, value: Value) -> tuple[str, str] | None:
+    """Why calling the task does nothing, and what to write; None where it does something."""
+    if isinstance(value, Func):
+        return _inert_function(value)
+    if isinstance(value, Cls) and _is_command(project, value.klass):
+        name = value.klass.name
+        return (
+            f"`{name}` is a class: the runner makes an object of it and drops it, `{name}.__call__` never runs",
+            f"hand over an object: `add_task({name}(...))`",
+        )
+    return None
+
+
+def _inert_function(value: Func) -> tuple[str, str] | None:
+    function, name = value.function, short_function(value.function)
+    if function.is_generator and not value.decorators:
+        kind = "an async generator" if function.is_async else "a generator"
+        return (
+            f"`{name}` is {kind} function: calling it runs not a line of it, the task does nothing",
+            f"take the `yield` out of `{name}`, or hand over a function that goes through it with a `for`",
+        )
+    if function.is_async and value.decorators and set(value.decorators) <= _CACHES:
+        return (
+            f"`{name}` is async behind a cache: the runner does not see that it must await it, the task does nothing",
+            f"hand over a function without the cache, or one that awaits `{name}`",
+        )
+    return None
+
+
+def _is_command(project: Project, klass: Class) -> bool:
+    """True for a class whose objects are to be called and whose construction only keeps what it is given."""
+    return (
+        members.method(project.names, klass, "__call__") is not None
+        and _is_plain(project, klass)
+        and not any(_works(project, klass, name) for name in ("__init__", "__new__", "__post_init__"))
+    )
+
+
+def _is_plain(project: Project, klass: Class) -> bool:
+    """No outside base and no metaclass that could do the work."""
+    parts = members.lineage(project.names, klass)
+    outside = members.outside_bases(project.names, klass)
+    return set(outside) <= _INERT_BASES and not any(a.keyword for part in parts for a in part.bases)
+
+
+def _works(project: Project, klass: Class, name: str) -> bool:
+    found = members.method(project.names, klass, name)
+    return found is not None and not all(_only_keeps(statement) for statement in found[1].body)
+
+
+def _only_keeps(statement: t.Statement) -> bool:
+    if isinstance(statement, t.Assign):
+        return statement.value is None or all(map(_is_harmless, t.walk(statement.value)))
+    if isinstance(statement, t.Evaluate):
+        return isinstance(statement.value, t.Constant) or _calls_parent(statement.value)
+    return False
+
+
+def _is_harmless(node: t.Node) -> bool:
+    """No call but that of a class: `self.client = Client()`."""
+    if not isinstance(node, t.Call):
+        return not isinstance(node, t.Await)
+    name = node.func.name if isinstance(node.func, t.Attribute) else getattr(node.func, "id", "")
+    return name[:1].isupper() or name in ("dict", "list", "set", "tuple", "str", "int", "getLogger")
+
+
+def _calls_parent(expr: t.Expr) -> bool:
+    return isinstance(expr, t.Call) and isinstance(expr.func, t.Attribute) and expr.func.name == "__init__"
