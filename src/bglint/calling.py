@@ -1,0 +1,510 @@
+"""What a call gives, what awaiting, entering, iterating and indexing a value gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bglint import annotations, members
+from bglint import tree as t
+from bglint.values import (
+    Annotation, Birth, Cls, Const, Coroutine, Frame, Func, Generator, Instance, Items, ModuleValue, Outside, Partial,
+    Super, Unknown, Value, Values, known, unique,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from bglint.names import Names
+
+Arguments = tuple[tuple[Values, ...], dict[str, Values]]
+
+MOST_CONSTRUCTED = 4
+"""How many constructors inside constructors' arguments are kept apart."""
+
+
+# ------------------------------------------------------------------ arguments
+
+
+def arguments(names: Names, call: t.Call, frame: Frame, skip: int = 0) -> Arguments:
+    """The values of a call's arguments, `*args` and `**kwargs` spread where they are known."""
+    positional: list[Values] = []
+    keywords: dict[str, Values] = {}
+    for argument in call.arguments[skip:]:
+        values = names.evaluate(argument.value, frame)
+        if argument.star == "*":
+            positional.extend(_spread(values))
+        elif argument.star == "**":
+            keywords.update(_spread_keywords(values))
+        elif argument.keyword is not None:
+            keywords[argument.keyword] = values
+        else:
+            positional.append(values)
+    return tuple(positional), keywords
+
+
+def _spread(values: Values) -> tuple[Values, ...]:
+    return next(
+        (v.items for v in values if isinstance(v, Items) and v.whole and v.kind in ("tuple", "list")), ()
+    )
+
+
+def _spread_keywords(values: Values) -> dict[str, Values]:
+    mapping = next((v for v in values if isinstance(v, Items) and v.kind == "dict"), None)
+    pairs = zip(mapping.keys, mapping.items, strict=False) if mapping else ()
+    return {key: value for key, value in pairs if isinstance(key, str)}
+
+
+def bind(names: Names, func: Func, positional: tuple[Values, ...], keywords: Mapping[str, Values]) -> Frame:
+    """The frame of a call: parameters with the values given to them, `self` included."""
+    function = func.function
+    if func.bound is not None:
+        positional = ((func.bound,), *positional)
+    given: dict[str, Values] = {}
+    rest = dict(keywords)
+    position = 0
+    for parameter in function.parameters:
+        if parameter.kind == "*":
+            given[parameter.name] = (Items(None, "tuple", positional[position:]),)
+        elif parameter.kind == "**":
+            given[parameter.name] = (Items(None, "dict", tuple(rest.values()), tuple(rest)),)
+        elif parameter.kind != "keyword-only" and position < len(positional):
+            given[parameter.name] = positional[position]
+            position += 1
+        elif parameter.name in rest:
+            given[parameter.name] = rest.pop(parameter.name)
+    return names.frame(function, function.source.path, _kept(given), func.closure)
+
+
+def _kept(given: dict[str, Values]) -> tuple[tuple[str, Values], ...]:
+    """Bindings that say something, in a fixed order; constructors nested too deep are forgotten."""
+    kept = ((name, tuple(_shallow(v) for v in values)) for name, values in given.items() if _says(values))
+    return tuple(sorted(kept, key=lambda pair: pair[0]))
+
+
+def _says(values: Values) -> bool:
+    return any(not isinstance(v, Unknown) or v.birth is not None for v in values)
+
+
+def _shallow(value: Value) -> Value:
+    if isinstance(value, Instance) and _depth(value) > MOST_CONSTRUCTED:
+        return replace(value, init=None)
+    return value
+
+
+def _depth(value: Value) -> int:
+    if isinstance(value, Instance) and value.init is not None:
+        inner = (v for _, values in value.init.bindings for v in values if v is not value)
+        return 1 + max((_depth(v) for v in inner), default=0)
+    return 0
+
+
+# -------------------------------------------------------------------- calling
+
+
+def result(names: Names, value: Value, call: t.Call, frame: Frame) -> Values:
+    """What calling `value` with the arguments of `call` gives."""
+    if isinstance(value, Outside):
+        return _outside(names, value, call, frame)
+    return apply(names, value, *arguments(names, call, frame), Birth("call", frame, call))
+
+
+def apply(
+    names: Names,
+    value: Value,
+    positional: tuple[Values, ...],
+    keywords: dict[str, Values],
+    birth: Birth | None,
+) -> Values:
+    """What calling a first-party value gives."""
+    if isinstance(value, Func):
+        return _called(names, value, bind(names, value, positional, keywords), birth)
+    if isinstance(value, Cls):
+        return (construct(names, value, positional, keywords, birth),)
+    if isinstance(value, Partial):
+        return apply(
+            names, value.target, (*value.positional, *positional), {**dict(value.keywords), **keywords}, birth
+        )
+    if isinstance(value, Instance):
+        found = members.method(names, value.klass, "__call__")
+        if found is not None:
+            return apply(names, Func(None, found[1], found[0].closure, value), positional, keywords, birth)
+    if isinstance(value, Outside):
+        return _plain_outside(names, value, birth)
+    return (Unknown(birth),)
+
+
+def _called(names: Names, func: Func, frame: Frame, birth: Birth | None) -> Values:
+    if func.function.is_generator:
+        return (Generator(birth, func, frame),)
+    if func.function.is_async:
+        return (Coroutine(birth, func, frame),)
+    return returned(names, frame)
+
+
+def construct(
+    names: Names,
+    value: Cls,
+    positional: tuple[Values, ...],
+    keywords: Mapping[str, Values],
+    birth: Birth | None,
+) -> Value:
+    """The object that calling a class gives; a dataclass or model keeps its fields as its constructor's bindings."""
+    new = Instance(birth, value.klass, True)
+    found = members.method(names, value.klass, "__init__")
+    if found is None:
+        given = _kept(dict(keywords) | dict(zip(_fields(names, value), positional, strict=False)))
+        return replace(new, init=names.frame(None, value.klass.source.path, given)) if given else new
+    func = Func(None, found[1], found[0].closure, Instance(None, value.klass))
+    return replace(new, init=bind(names, func, positional, keywords))
+
+
+def _fields(names: Names, value: Cls) -> list[str]:
+    found: list[str] = []
+    for klass in reversed(members.lineage(names, value.klass)):
+        entries = klass.entry.members if klass.entry else ()
+        found += [entry.name for entry in entries if entry.kind == "assign" and entry.name not in found]
+    return found
+
+
+def returned(names: Names, frame: Frame) -> Values:
+    """What a function returns in a frame; its annotation where its `return` statements say nothing."""
+    return names.remember(("returned", frame), lambda: _returned(names, frame))
+
+
+def _returned(names: Names, frame: Frame) -> Values:
+    function = frame.function
+    assert function is not None
+    found: list[Value] = []
+    for node in t.walk_function(function):
+        if isinstance(node, t.Return) and node.value is not None:
+            found.extend(names.evaluate(node.value, frame))
+    solid = known(tuple(v for v in found if v != Const(value=None)))
+    if function.returns is not None and not _telling(solid):
+        outer = frame.closure or names.module_frame(frame.path)
+        declared = annotations.typed(names, function.returns, outer)
+        if known(declared):
+            return declared
+    return unique(found) or (Const(value=None),)
+
+
+def _telling(values: Values) -> bool:
+    return any(not (isinstance(v, Outside) and v.name.endswith("()")) for v in values)
+
+
+def yielded(names: Names, generator: Generator) -> Values:
+    """What a generator function yields."""
+    return names.remember(("yielded", generator.call), lambda: _yielded(names, generator))
+
+
+def _yielded(names: Names, generator: Generator) -> Values:
+    found: list[Value] = []
+    for node in t.walk_function(generator.func.function):
+        if isinstance(node, t.Yield) and node.value is not None:
+            values = names.evaluate(node.value, generator.call)
+            found.extend(
+                v for value in values for v in (element(names, value) if node.delegates else (value,))
+            )
+    returns = generator.func.function.returns
+    if not known(tuple(found)) and returns is not None:
+        outer = generator.call.closure or names.module_frame(generator.call.path)
+        found.extend(v for value in annotations.typed(names, returns, outer) for v in element(names, value))
+    return unique(found) or (Unknown(),)
+
+
+def awaited(names: Names, value: Value) -> Values:
+    """What `await value` gives."""
+    if isinstance(value, Coroutine):
+        return returned(names, value.call)
+    return (value,)
+
+
+def entered(names: Names, value: Value, birth: Birth) -> Values:
+    """What `with value as name` binds; born of the `with`."""
+    return unique([_stamped(v, birth, value) for v in _entered(names, value)])
+
+
+def _entered(names: Names, value: Value) -> Values:
+    if isinstance(value, Generator):
+        return yielded(names, value)
+    if isinstance(value, Instance):
+        for name in ("__enter__", "__aenter__"):
+            found = members.method(names, value.klass, name)
+            if found is not None:
+                inner = returned(names, bind(names, Func(None, found[1], found[0].closure, value), (), {}))
+                return known(inner) or (value,)
+    if isinstance(value, Outside):
+        for name in ("__enter__", "__aenter__"):
+            fact = names.knowledge.fact(f"{value.name}.{name}")
+            if fact is not None and fact.returns:
+                return (Outside(value.birth, names.knowledge.canonical(fact.returns), True, value),)
+    return (value,)
+
+
+def _stamped(value: Value, birth: Birth, manager: Value) -> Value:
+    if isinstance(value, Outside):
+        return replace(value, birth=birth, of=manager)
+    if isinstance(value, (Instance, Unknown, Items)):
+        return replace(value, birth=birth)
+    return value
+
+
+def element(names: Names, value: Value) -> Values:
+    """What iterating over a value gives."""
+    if isinstance(value, Items):
+        return unique(list(value.elements())) or (Unknown(value.birth),)
+    if isinstance(value, Generator):
+        return yielded(names, value)
+    if isinstance(value, Outside) and value.instance:
+        return (Outside(value.birth, f"{value.name}[]", True, value),)
+    return (Unknown(),)
+
+
+def nth(names: Names, value: Value, index: int) -> Values:
+    """What unpacking gives at one position."""
+    if isinstance(value, Items) and value.whole and index < len(value.items):
+        return value.items[index]
+    return element(names, value)
+
+
+def item(names: Names, value: Value, index: tuple[t.Expr, ...], frame: Frame, expr: t.Subscript) -> Values:
+    """What `value[index]` gives."""
+    if isinstance(value, Items):
+        return _item(names, value, index[0] if len(index) == 1 else None, frame)
+    if isinstance(value, Cls) or (isinstance(value, Outside) and not value.instance):
+        return (Annotation(None, expr, frame),)
+    if isinstance(value, Outside):
+        return (Outside(value.birth, f"{value.name}[]", True, value),)
+    if isinstance(value, Instance):
+        found = members.method(names, value.klass, "__getitem__")
+        if found is not None:
+            return returned(names, bind(names, Func(None, found[1], found[0].closure, value), (), {}))
+    return (Unknown(),)
+
+
+def _item(names: Names, value: Items, index: t.Expr | None, frame: Frame) -> Values:
+    keys = (
+        [v.value for v in names.evaluate(index, frame) if isinstance(v, Const)] if index is not None else []
+    )
+    if len(keys) == 1 and value.kind == "dict" and keys[0] in value.keys:
+        return value.items[value.keys.index(keys[0])]
+    if (
+        len(keys) == 1
+        and isinstance(keys[0], int)
+        and value.whole
+        and -len(value.items) <= keys[0] < len(value.items)
+    ):
+        return value.items[keys[0]]
+    return unique(list(value.elements())) or (Unknown(value.birth),)
+
+
+def arithmetic(names: Names, expr: t.Operation, frame: Frame) -> Values:
+    """Numbers are computed; `path / name` and `text + text` come from their left side."""
+    sides = [names.evaluate(operand, frame) for operand in expr.operands]
+    if expr.kind == "|" and any(isinstance(v, (Cls, Annotation)) for side in sides for v in side):
+        return (Annotation(None, expr, frame),)
+    numbers = [side[0].value for side in sides if len(side) == 1 and isinstance(side[0], Const)]
+    compute = _ARITHMETIC.get(expr.kind)
+    if compute and len(numbers) == 2 and all(isinstance(n, (int, float)) for n in numbers):
+        try:
+            return (Const(value=compute(*numbers)),)
+        except (ArithmeticError, ValueError):
+            return (Unknown(),)
+    if expr.kind in ("/", "+", "%"):
+        left = tuple(v for v in sides[0] if isinstance(v, Outside) and v.instance)
+        return tuple(Outside(Birth("display", frame, expr), v.name, True, v) for v in left) or (Unknown(),)
+    return (Unknown(),)
+
+
+_ARITHMETIC: dict[str, Callable[..., int | float]] = {
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "//": lambda a, b: a // b,
+    "**": lambda a, b: a**b if abs(b) < 64 else float("inf"),
+}
+
+
+# ----------------------------------------------------------- outside callables
+
+
+def _outside(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    special = _SPECIAL.get(value.name)
+    if special is not None:
+        found = special(names, value, call, frame)
+        if found:
+            return found
+    birth = Birth("call", frame, call)
+    fact = names.knowledge.fact(value.name)
+    if fact is not None and fact.returns_from:
+        chosen = call.keyword(fact.returns_from)
+        types = names.evaluate(chosen, frame) if chosen is not None else ()
+        made = tuple(_made(v, birth) for v in types if isinstance(v, (Cls, Outside)))
+        if made:
+            return made
+    return _plain_outside(names, value, birth)
+
+
+def _made(value: Value, birth: Birth) -> Value:
+    if isinstance(value, Cls):
+        return Instance(birth, value.klass)
+    assert isinstance(value, Outside)
+    return Outside(birth, value.name, True)
+
+
+def _plain_outside(names: Names, value: Outside, birth: Birth | None) -> Values:
+    knowledge = names.knowledge
+    name = f"{value.name}.__call__" if value.instance else value.name
+    fact = knowledge.fact(name)
+    if fact is not None and fact.returns:
+        return (Outside(birth, knowledge.canonical(fact.returns), True, value),)
+    if not value.instance and knowledge.is_class(name):
+        return (Outside(birth, name, True, value.of),)
+    return (Outside(birth, knowledge.canonical(f"{name}()"), True, value),)
+
+
+def _partial(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    if not call.arguments or call.arguments[0].star:
+        return ()
+    positional, keywords = arguments(names, call, frame)
+    birth = Birth("call", frame, call)
+    return tuple(Partial(birth, target, positional[1:], tuple(keywords.items())) for target in positional[0])
+
+
+def _first(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    """Functions that hand their first argument on: list(x), closing(x), copy(x), iter(x) ..."""
+    given = call.argument(0)
+    return names.evaluate(given, frame) if given is not None else ()
+
+
+def _cast(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    kind = call.argument(0)
+    return known(annotations.typed(names, kind, frame)) if kind is not None else ()
+
+
+def _next(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    birth = Birth("call", frame, call)
+    found = [v for source in _first(names, value, call, frame) for v in element(names, source)]
+    return unique([replace(v, birth=birth) if isinstance(v, (Outside, Instance)) else v for v in found])
+
+
+def _getattr(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    name = names.evaluate(call.argument(1), frame)
+    if len(name) != 1 or not isinstance(name[0], Const) or not isinstance(name[0].value, str):
+        return ()
+    attribute = name[0].value
+    return unique(
+        [v for of in _first(names, value, call, frame) for v in members.attribute(names, of, attribute)]
+    )
+
+
+def _super(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    current: Frame | None = frame
+    while current is not None and current.function is not None and not current.function.owner:
+        current = current.closure
+    if current is None or current.function is None or not current.function.parameters:
+        return ()
+    klass = members.owner(names, current.function, current)
+    own = names.lookup(current.function.parameters[0].name, current, None)
+    return tuple(Super(None, klass, v) for v in own if klass is not None)
+
+
+def _type(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    return tuple(Cls(None, v.klass) for v in _first(names, value, call, frame) if isinstance(v, Instance))
+
+
+def _enumerate(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    found = unique([v for of in _first(names, value, call, frame) for v in element(names, of)])
+    pair = Items(None, "tuple", ((Outside(None, "builtins.int", True),), found))
+    return (Items(None, "list", ((pair,),), whole=False),)
+
+
+def _zip(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    columns = []
+    for argument in call.arguments:
+        values = names.evaluate(argument.value, frame)
+        columns.append(unique([v for of in values for v in element(names, of)]))
+    return (Items(None, "list", ((Items(None, "tuple", tuple(columns)),),), whole=False),)
+
+
+def _dict_values(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    mapping = value.of
+    return (replace(mapping, kind="list", keys=()),) if isinstance(mapping, Items) else ()
+
+
+def _dict_items(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    mapping = value.of
+    if not isinstance(mapping, Items):
+        return ()
+    key: Values = (Unknown(),)
+    pairs = tuple((Items(None, "tuple", (key, values)),) for values in mapping.items)
+    return (Items(mapping.birth, "list", pairs, whole=mapping.whole),)
+
+
+def _dict_get(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    mapping, key = value.of, call.argument(0)
+    if not isinstance(mapping, Items) or key is None:
+        return ()
+    default = call.argument(1)
+    other = names.evaluate(default, frame) if default is not None else ()
+    return unique([*_item(names, mapping, key, frame), *other])
+
+
+def _import_module(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    name = names.evaluate(call.argument(0), frame)
+    if len(name) != 1 or not isinstance(name[0], Const) or not isinstance(name[0].value, str):
+        return ()
+    found = names.imported(frame.path, name[0].value)
+    return found if all(isinstance(v, ModuleValue) for v in found) else ()
+
+
+_SPECIAL: dict[str, Callable[[Names, Outside, t.Call, Frame], Values]] = {
+    "functools.partial": _partial,
+    "functools.partialmethod": _partial,
+    "typing.cast": _cast,
+    "builtins.next": _next,
+    "builtins.anext": _next,
+    "builtins.getattr": _getattr,
+    "builtins.super": _super,
+    "builtins.type": _type,
+    "builtins.enumerate": _enumerate,
+    "builtins.zip": _zip,
+    "builtins.dict.values": _dict_values,
+    "builtins.dict.items": _dict_items,
+    "builtins.dict.get": _dict_get,
+    "builtins.dict.pop": _dict_get,
+    "importlib.import_module": _import_module,
+    **dict.fromkeys(
+        (
+            "builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed", "builtins.iter",
+            "builtins.aiter", "contextlib.closing", "contextlib.aclosing", "copy.copy", "copy.deepcopy",
+            "builtins.list.copy", "builtins.dict.copy", "inspect.unwrap", "asyncio.shield",
+        ),
+        _first,
+    ),
+}  # fmt: skip
+
+
+# ----------------------------------------------------------------- decorators
+
+
+def decorate(names: Names, wrapper: Value, value: Value) -> Values:
+    """What `@wrapper` makes of `value`; an unreadable decorator leaves it, with a mark."""
+    if isinstance(wrapper, Outside):
+        return (_marked(value, wrapper.name),)
+    if isinstance(wrapper, (Func, Cls, Partial, Instance)):
+        made = apply(names, wrapper, ((value,),), {}, None)
+        callables = tuple(v for v in made if isinstance(v, (Func, Partial, Cls)) or _is_callable(names, v))
+        if callables:
+            return callables
+    return (_marked(value, "?"),)
+
+
+def _is_callable(names: Names, value: Value) -> bool:
+    return isinstance(value, Instance) and members.method(names, value.klass, "__call__") is not None
+
+
+def _marked(value: Value, name: str) -> Value:
+    if isinstance(value, Func) and not name.startswith("functools.wraps"):
+        return replace(value, decorators=(*value.decorators, name))
+    return value

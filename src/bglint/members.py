@@ -1,0 +1,441 @@
+"""What `value.name` stands for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from bglint import annotations, calling
+from bglint import tree as t
+from bglint.outline import Entry
+from bglint.scope import Scope
+from bglint.values import (
+    Birth, Class, Cls, Const, Frame, Func, Instance, Items, Missing, ModuleValue, Outside, Partial, Super, Unknown,
+    Value, Values, known, unique,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from bglint.names import Names
+
+PROPERTIES = {"property", "cached_property", "computed_field", "hybrid_property"}
+
+
+def attribute(names: Names, value: Value, name: str) -> Values:
+    """What the attribute `name` of a value stands for."""
+    if isinstance(value, Outside):
+        dotted = names.knowledge.canonical(f"{value.name}.{name}")
+        return (Outside(None, dotted, False, value),)
+    if isinstance(value, (Instance, Cls, Super)):
+        return names.remember(("attribute", value, name), lambda: _member(names, value, name))
+    if isinstance(value, ModuleValue):
+        return names.exported(value.path, name) or (Missing(None, f"{value.path}:{name}"),)
+    if isinstance(value, Items):
+        return (
+            Outside(value.birth, f"builtins.{_BUILTIN.get(value.kind, value.kind)}.{name}", False, value),
+        )
+    if isinstance(value, Partial):
+        return (value.target,) if name == "func" else (Unknown(),)
+    if isinstance(value, Func) and name == "__func__":
+        return (value,)
+    if isinstance(value, Const) and isinstance(value.value, (str, bytes)):
+        return (Outside(None, f"builtins.{type(value.value).__name__}.{name}", False, value),)
+    return (Unknown(),)
+
+
+_BUILTIN = {"iterator": "list", "generator": "list"}
+
+
+# -------------------------------------------------------------------- classes
+
+
+def lineage(names: Names, klass: Class) -> tuple[Class, ...]:
+    """The class and its first-party bases, nearest first."""
+    found: dict[Class, None] = {}
+    waiting = [klass]
+    while waiting and len(found) < 50:
+        current = waiting.pop(0)
+        if current not in found:
+            found[current] = None
+            waiting.extend(v.klass for v in base_values(names, current) if isinstance(v, Cls))
+    return tuple(found)
+
+
+def outside_bases(names: Names, klass: Class) -> tuple[str, ...]:
+    """The dotted names of the outside classes that a class comes from, nearest first."""
+    found: dict[str, None] = {}
+    for part in lineage(names, klass):
+        for value in base_values(names, part):
+            if isinstance(value, Outside):
+                found.update(dict.fromkeys((value.name, *names.knowledge.bases(value.name))))
+    return tuple(found)
+
+
+def base_values(names: Names, klass: Class) -> Values:
+    """What the bases of a class stand for; `Base[T]` counts as `Base`."""
+    frame = klass.closure or names.module_frame(klass.source.path)
+    found: list[Value] = []
+    for base in klass.bases:
+        if base.keyword is None and not base.star:
+            expr = base.value.value if isinstance(base.value, t.Subscript) else base.value
+            found.extend(names.evaluate(expr, frame))
+    return unique(found)
+
+
+def is_a(names: Names, value: Value, *dotted: str) -> bool:
+    """True for an instance (or class) of one of these outside classes, or of a class derived from one."""
+    if isinstance(value, Outside):
+        return value.name in dotted or any(base in dotted for base in names.knowledge.bases(value.name))
+    if isinstance(value, (Instance, Cls)):
+        return any(base in dotted for base in outside_bases(names, value.klass))
+    return False
+
+
+def method(
+    names: Names, klass: Class, name: str, after: Class | None = None
+) -> tuple[Class, t.Function] | None:
+    """The first-party method that `name` finds in a class or its bases, behind `after` for super()."""
+    classes = lineage(names, klass)
+    if after in classes:
+        classes = classes[classes.index(after) + 1 :]
+    for part in classes:
+        function = own_method(names, part, name)
+        if function is not None:
+            return part, function
+    return None
+
+
+def own_method(names: Names, klass: Class, name: str) -> t.Function | None:
+    """The method that a class itself defines."""
+    if klass.local is not None:
+        return next((f for f in _local_methods(klass.local) if f.name == name), None)
+    module = names.program.module(klass.source.path)
+    entry = klass.entry
+    if module is None or entry is None:
+        return None
+    found = [m for m in entry.members if m.kind == "function" and m.name == name]
+    return names.program.function(module, found[-1], klass.qualname) if found else None
+
+
+def methods(names: Names, klass: Class) -> Iterator[t.Function]:
+    """All methods that a class itself defines."""
+    if klass.local is not None:
+        yield from _local_methods(klass.local)
+        return
+    module = names.program.module(klass.source.path)
+    for member in klass.entry.members if klass.entry and module else ():
+        if member.kind == "function":
+            function = names.program.function(module, member, klass.qualname)  # type: ignore[arg-type]
+            if function is not None:
+                yield function
+
+
+def _local_methods(node: t.DefineClass) -> Iterator[t.Function]:
+    return (statement.function for statement in node.body if isinstance(statement, t.Define))
+
+
+def class_frame(names: Names, klass: Class) -> Frame:
+    """The frame in which a class's own statements run."""
+    return klass.closure or names.module_frame(klass.source.path)
+
+
+def own_self(names: Names, function: t.Function, frame: Frame) -> Values:
+    """What the first parameter of a method is; () for a static method."""
+    klass = owner(names, function, frame)
+    if klass is None or has_decorator(function, "staticmethod"):
+        return ()
+    return (Cls(None, klass),) if is_class_method(function) else (Instance(None, klass),)
+
+
+def owner(names: Names, function: t.Function, frame: Frame) -> Class | None:
+    """The class that a method stands in."""
+    values: Values = ()
+    if "<locals>" not in function.owner:
+        values = (ModuleValue(None, function.source.path),)
+        for part in function.owner.split("."):
+            values = unique([v for value in values for v in attribute(names, value, part)])
+    elif frame.closure is not None:
+        values = names.lookup(function.owner.rpartition(".")[2], frame.closure)
+    return next((v.klass for v in values if isinstance(v, Cls)), None)
+
+
+def has_decorator(function: t.Function, *last: str) -> bool:
+    """True where a decorator's last name is one of these."""
+    for decorator in function.decorators:
+        expr = decorator.func if isinstance(decorator, t.Call) else decorator
+        if (
+            isinstance(expr, (t.Name, t.Attribute))
+            and (expr.id if isinstance(expr, t.Name) else expr.name) in last
+        ):
+            return True
+    return False
+
+
+def is_class_method(function: t.Function) -> bool:
+    return (
+        has_decorator(function, "classmethod", "validator", "field_validator") or function.name == "__new__"
+    )
+
+
+# -------------------------------------------------------------------- members
+
+
+def _member(names: Names, value: Instance | Cls | Super, name: str) -> Values:
+    after = value.klass if isinstance(value, Super) else None
+    target = value.instance if isinstance(value, Super) else value
+    if not isinstance(target, (Instance, Cls)):
+        return (Unknown(),)
+    found = method(names, target.klass, name, after)
+    if found is not None:
+        return _method_value(names, found[0], found[1], target)
+    if isinstance(target, Instance):
+        assigned = _assigned(names, target, name)
+        if known(assigned):
+            return assigned
+    declared = _declared(names, target, name)
+    if known(declared):
+        return declared
+    inherited = _outside_member(names, target, name)
+    return (
+        inherited or declared or ((Missing(None, name),) if is_closed(names, target.klass) else (Unknown(),))
+    )
+
+
+def is_closed(names: Names, klass: Class) -> bool:
+    """True where everything that could give an instance a member is first-party and plainly written."""
+    for part in lineage(names, klass):
+        if any(
+            not isinstance(v, Cls) and v != Outside(None, "builtins.object") for v in base_values(names, part)
+        ):
+            return False
+        if (
+            part.decorators
+            or own_method(names, part, "__getattr__")
+            or own_method(names, part, "__getattribute__")
+        ):
+            return False
+        if any(a.keyword is not None for a in part.bases) or _mentions(names, part, ("setattr", "__dict__")):
+            return False
+    return True
+
+
+def _mentions(names: Names, klass: Class, words: tuple[str, ...]) -> bool:
+    module = names.program.module(klass.source.path)
+    if module is None or klass.entry is None:
+        return True
+    text = module.text(klass.entry.start, klass.entry.end)
+    return any(word in text for word in words)
+
+
+def _method_value(names: Names, klass: Class, function: t.Function, target: Instance | Cls) -> Values:
+    if has_decorator(function, *PROPERTIES):
+        return calling.returned(names, names.frame(function, function.source.path, _self(function, target)))
+    if isinstance(target, Instance) and not target.exact and is_abstract(function):
+        concrete = _implementation(names, target.klass, function.name)
+        if concrete is not None:
+            return attribute(names, Instance(target.birth, concrete), function.name)
+    bound: Value | None = target
+    if has_decorator(function, "staticmethod") or (isinstance(target, Cls) and not is_class_method(function)):
+        bound = None
+    elif isinstance(target, Instance) and is_class_method(function):
+        bound = Cls(None, target.klass)
+    return names.decorated(function, class_frame(names, klass), bound)
+
+
+def _self(function: t.Function, target: Value) -> tuple[tuple[str, Values], ...]:
+    return ((function.parameters[0].name, (target,)),) if function.parameters else ()
+
+
+def is_abstract(function: t.Function) -> bool:
+    """A body that does nothing but `...`, `pass`, a docstring or `raise NotImplementedError`."""
+    if has_decorator(function, "abstractmethod"):
+        return True
+    rest = [s for s in function.body if not (isinstance(s, t.Evaluate) and isinstance(s.value, t.Constant))]
+    if not rest:
+        return not function.is_lambda
+    only = rest[0] if len(rest) == 1 else None
+    if not isinstance(only, t.Raise):
+        return False
+    raised = only.value.func if isinstance(only.value, t.Call) else only.value
+    return isinstance(raised, t.Name) and raised.id == "NotImplementedError"
+
+
+def _implementation(names: Names, klass: Class, name: str) -> Class | None:
+    """The one first-party class below `klass` that really defines a method."""
+    found = [c for c in subclasses(names, klass) if (f := own_method(names, c, name)) and not is_abstract(f)]
+    return found[0] if len(found) == 1 else None
+
+
+def subclasses(names: Names, klass: Class) -> tuple[Class, ...]:
+    """The first-party classes at module level that are derived from a class, by name and then by resolution."""
+    key = ("subclasses", klass)
+    return tuple(
+        v.klass for v in names.remember(key, lambda: _subclasses(names, klass)) if isinstance(v, Cls)
+    )
+
+
+def _subclasses(names: Names, klass: Class) -> Values:
+    pattern = re.compile(rb"class[ \t]+\w+[^\n]*\(([^)]*\b)?" + klass.name.encode() + rb"\b")
+    found: list[Value] = []
+    for file in names.program.sources.mentioning(pattern):
+        module = names.program.module(file.path)
+        for entry in module.outline.entries if module else ():
+            other = names.program.klass(module, entry) if module and entry.kind == "class" else None
+            if other is not None and other is not klass and klass in lineage(names, other):
+                found.append(Cls(None, other))
+    return unique(found)
+
+
+def _assigned(names: Names, target: Instance, name: str) -> Values:
+    """What the methods of a class assign to `self.name`, `__init__` first."""
+    found: list[Value] = []
+    for klass in lineage(names, target.klass):
+        for function in _assigning(names, klass, name):
+            found.extend(_assigned_by(names, function, target, name, klass))
+        if found:
+            break
+    solid = [v for v in found if v != Const(value=None)]
+    return unique(solid or found)
+
+
+def _assigning(names: Names, klass: Class, name: str) -> list[t.Function]:
+    module = names.program.module(klass.source.path)
+    if klass.entry is None or module is None:
+        return list(_local_methods(klass.local)) if klass.local else []
+    pattern = re.compile(
+        rf"\.{re.escape(name)}\s*(?::[^=\n]+)?(?:=[^=]|,|\)?\s*=)|\bas\s+self\.{re.escape(name)}\b"
+    )
+    found = [
+        function
+        for member in klass.entry.members
+        if member.kind == "function" and pattern.search(module.text(member.start, member.end))
+        if (function := names.program.function(module, member, klass.qualname)) is not None
+    ]
+    return sorted(found, key=lambda function: function.name != "__init__")
+
+
+def _assigned_by(
+    names: Names, function: t.Function, target: Instance, name: str, klass: Class
+) -> Iterator[Value]:
+    if not function.parameters:
+        return
+    frame = method_frame(names, function, target, klass)
+    self_name = function.parameters[0].name
+    for binding in _self_bindings(function, self_name).get(name, ()):
+        values = names.evaluate(binding[0], frame)
+        if binding[1] == "enter":
+            birth = Birth("with", frame, binding[0], name)
+            values = unique([v for value in values for v in calling.entered(names, value, birth)])
+        if not known(values) and binding[2] is not None:
+            values = annotations.typed(names, binding[2], frame)
+        yield from values
+
+
+def method_frame(names: Names, function: t.Function, target: Instance, klass: Class) -> Frame:
+    """The frame of a method of an object; a constructor's is the one that made the object, where known."""
+    init = target.init
+    if init is not None and init.function is function:
+        return init
+    return names.frame(
+        function, function.source.path, _self(function, Instance(None, target.klass)), klass.closure
+    )
+
+
+def _self_bindings(
+    function: t.Function, self_name: str
+) -> dict[str, list[tuple[t.Expr, str, t.Expr | None]]]:
+    """Attribute name -> (value, "" or "enter", annotation) of the assignments to self in a function."""
+    found: dict[str, list[tuple[t.Expr, str, t.Expr | None]]] = {}
+    for node in t.walk_function(function):
+        if isinstance(node, t.Assign) and node.value is not None and not node.operator:
+            for target in node.targets:
+                for left, right in _pairs(target, node.value):
+                    if (
+                        isinstance(left, t.Attribute)
+                        and isinstance(left.value, t.Name)
+                        and left.value.id == self_name
+                    ):
+                        found.setdefault(left.name, []).append((right, "", node.annotation))
+        elif isinstance(node, t.WithItem) and isinstance(node.target, t.Attribute):
+            found.setdefault(node.target.name, []).append((node.value, "enter", None))
+    return found
+
+
+def _pairs(target: t.Expr, value: t.Expr) -> Iterator[tuple[t.Expr, t.Expr]]:
+    if (
+        isinstance(target, t.Collection)
+        and isinstance(value, t.Collection)
+        and len(target.items) == len(value.items)
+    ):
+        yield from zip(target.items, value.items, strict=True)
+    else:
+        yield target, value
+
+
+def _declared(names: Names, target: Instance | Cls, name: str) -> Values:
+    """What the class body says: a value, a nested class, an annotation; a field given to the constructor first."""
+    given = target.init.binding(name) if isinstance(target, Instance) and target.init else None
+    if given is not None and known(given):
+        return given
+    for klass in lineage(names, target.klass):
+        found = _class_level(names, klass, name)
+        if found:
+            return found
+    return ()
+
+
+def _class_level(names: Names, klass: Class, name: str) -> Values:
+    frame = class_frame(names, klass)
+    if klass.local is not None:
+        return names.assigned_in(klass.local.body, name, frame)
+    module = names.program.module(klass.source.path)
+    found: list[Value] = []
+    for entry in klass.entry.members if klass.entry else ():
+        if name in entry.names and module is not None:
+            found.extend(_class_entry(names, module, entry, klass, name))
+    return unique(found)
+
+
+def _class_entry(names: Names, module: object, entry: Entry, klass: Class, name: str) -> Values:
+    frame = class_frame(names, klass)
+    if entry.kind == "class":
+        nested = names.program.klass(module, entry, klass.qualname)  # type: ignore[arg-type]
+        return (Cls(None, nested),) if nested else ()
+    if entry.kind != "assign":
+        return ()
+    block = names.program.statements(module, entry, klass.qualname)  # type: ignore[arg-type]
+    for binding in Scope(block).bindings.get(name, []):
+        expr = binding.annotation
+        values = names.binding(binding, frame) if binding.value is not None else ()
+        solid = tuple(v for v in known(values) if not isinstance(v, Const) and not _is_field(v))
+        if not solid and expr is not None:
+            outer = frame
+            return annotations.typed(names, expr, outer)
+        return values
+    return ()
+
+
+def _is_field(value: Value) -> bool:
+    return isinstance(value, Outside) and value.name.rpartition(".")[2].rstrip("()") in (
+        "Field",
+        "field",
+        "FieldInfo",
+    )
+
+
+def _outside_member(names: Names, target: Instance | Cls, name: str) -> Values:
+    instance = isinstance(target, Instance)
+    for base in outside_bases(names, target.klass):
+        dotted = names.knowledge.canonical(f"{base}.{name}")
+        if names.knowledge.fact(dotted) is not None:
+            return (Outside(None, dotted, False, Outside(target.birth, base, instance)),)
+    for value in (v for part in lineage(names, target.klass) for v in base_values(names, part)):
+        if isinstance(value, Outside) and value.name not in _SILENT_BASES:
+            dotted = names.knowledge.canonical(f"{value.name}.{name}")
+            return (Outside(None, dotted, False, Outside(target.birth, value.name, instance)),)
+    return ()
+
+
+_SILENT_BASES = {
+    "builtins.object", "abc.ABC", "typing.Protocol", "typing.Generic", "pydantic.BaseModel", "enum.Enum",
+}  # fmt: skip

@@ -1,0 +1,159 @@
+"""Text of a module -> Outline: what it binds and where, without what functions do.
+
+Read by `ast`, ten megabytes a second; function bodies are not looked into. A module that the
+running Python refuses because it is newer is outlined through LibCST instead.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["function", "class", "import", "assign", "statement"]
+
+
+class OutlineProblem(Exception):
+    """A module that cannot be parsed at all; `line` counts from 1."""
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A statement at module or class level (also below `if`, `try`, `with`); lines count from 1, inclusive.
+
+    `names` are what it binds; `targets` the dotted targets of an import, one for each name.
+    `header` is the last line of a class's header. `members` are the entries of a class.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    start: int
+    end: int
+    targets: tuple[str, ...] = ()
+    header: int = 0
+    members: tuple[Entry, ...] = ()
+    typing_only: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.names[0] if self.names else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """All entries of a module in source order."""
+
+    entries: tuple[Entry, ...]
+
+    def named(self, name: str) -> tuple[Entry, ...]:
+        """The entries that bind `name`; of plain redefinitions all are kept, in order."""
+        return tuple(entry for entry in self.entries if name in entry.names)
+
+    def around(self, line: int) -> Entry | None:
+        """The innermost function, method or statement that holds a line."""
+        return _around(self.entries, line)
+
+
+def outline(text: str) -> Outline:
+    """Raises OutlineProblem for source that no supported Python accepts."""
+    try:
+        module = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return _newer(text, error)
+    return Outline(tuple(_entries(module.body, False)))
+
+
+def _newer(text: str, error: Exception) -> Outline:
+    from bglint.outline_newer import outline_newer
+
+    line = getattr(error, "lineno", None) or 1
+    found = outline_newer(text)
+    if found is None:
+        raise OutlineProblem(getattr(error, "msg", None) or str(error), line)
+    return Outline(found)
+
+
+def _around(entries: Iterable[Entry], line: int) -> Entry | None:
+    for entry in entries:
+        if entry.start <= line <= entry.end:
+            inner = _around(entry.members, line) if entry.kind == "class" else None
+            return inner or entry
+    return None
+
+
+def _entries(body: Iterable[ast.stmt], typing_only: bool) -> Iterator[Entry]:
+    for node in body:
+        yield from _entry(node, typing_only)
+
+
+def _entry(node: ast.stmt, typing_only: bool) -> Iterator[Entry]:
+    end = node.end_lineno or node.lineno
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        yield Entry("function", (node.name,), _start(node), end, typing_only=typing_only)
+    elif isinstance(node, ast.ClassDef):
+        header = max(_start(node.body[0]) - 1, node.lineno)
+        members = tuple(_entries(node.body, typing_only))
+        yield Entry("class", (node.name,), _start(node), end, (), header, members, typing_only)
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        names, targets = _imported(node)
+        yield Entry("import", names, node.lineno, end, targets, typing_only=typing_only)
+    elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        targets_ = node.targets if isinstance(node, ast.Assign) else [node.target]
+        yield Entry("assign", tuple(_bound(targets_)), node.lineno, end, typing_only=typing_only)
+    elif hasattr(ast, "TypeAlias") and isinstance(node, ast.TypeAlias):
+        yield Entry("assign", (node.name.id,), node.lineno, end, typing_only=typing_only)
+    elif isinstance(node, (ast.If, ast.Try, ast.With, ast.For, ast.While)):
+        yield from _compound(node, typing_only)
+    else:
+        yield Entry("statement", (), node.lineno, end)
+
+
+def _compound(node: ast.stmt, typing_only: bool) -> Iterator[Entry]:
+    if isinstance(node, ast.If):
+        yield from _entries(node.body, typing_only or _is_type_checking(node.test))
+        yield from _entries(node.orelse, typing_only)
+        return
+    if isinstance(node, (ast.With, ast.For)):
+        bound = (
+            [node.target]
+            if isinstance(node, ast.For)
+            else [i.optional_vars for i in node.items if i.optional_vars]
+        )
+        yield Entry("statement", tuple(_bound(bound)), node.lineno, node.end_lineno or node.lineno)
+    for part in ("body", "handlers", "orelse", "finalbody"):
+        for child in getattr(node, part, ()):
+            yield from _entries(child.body if isinstance(child, ast.ExceptHandler) else [child], typing_only)
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return getattr(test, "id", getattr(test, "attr", "")) == "TYPE_CHECKING"
+
+
+def _start(node: ast.stmt) -> int:
+    decorators = getattr(node, "decorator_list", ())
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
+
+
+def _bound(targets: Iterable[ast.expr]) -> Iterator[str]:
+    for target in targets:
+        if isinstance(target, ast.Name):
+            yield target.id
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            yield from _bound(target.elts)
+        elif isinstance(target, ast.Starred):
+            yield from _bound([target.value])
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if isinstance(node, ast.Import):
+        names = tuple(alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        return names, tuple(a.name if a.asname else a.name.partition(".")[0] for a in node.names)
+    base = "." * node.level + (node.module or "")
+    joint = base if not base or base.endswith(".") else base + "."
+    names = tuple(alias.asname or alias.name for alias in node.names)
+    return names, tuple(base if a.name == "*" else joint + a.name for a in node.names)

@@ -1,0 +1,145 @@
+"""The modules of a project, each outlined the first time someone asks, each function lowered the first time."""
+
+from __future__ import annotations
+
+import ast
+import io
+from dataclasses import dataclass, field
+from textwrap import dedent
+
+from bglint import tree as t
+from bglint.discover import SourceFile, Sources, decode
+from bglint.model import Problem, Span
+from bglint.outline import Entry, Outline, OutlineProblem, outline
+from bglint.values import Class
+
+
+@dataclass(slots=True, eq=False)
+class Module:
+    """One file: its text by lines and its outline."""
+
+    file: SourceFile
+    lines: list[str]
+    outline: Outline
+    lowered: dict[tuple[int, int, str], t.Block] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+    def text(self, start: int, end: int) -> str:
+        """Lines `start` to `end`, counted from 1, inclusive."""
+        return "".join(self.lines[start - 1 : end])
+
+
+class Program:
+    """Modules by path. Files that cannot be read or parsed become `problems` and are left out."""
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.problems: list[Problem] = []
+        self._files = {file.path: file for file in sources.files}
+        self._modules: dict[str, Module | None] = {}
+        self._spans: dict[t.Source, tuple[Span, ...]] = {}
+        self._classes: dict[tuple[str, int], Class] = {}
+
+    def module(self, path: str) -> Module | None:
+        """The module of a file, None where it cannot be read or parsed."""
+        if path not in self._modules:
+            self._modules[path] = self._load(self._files[path])
+        return self._modules[path]
+
+    def _load(self, file: SourceFile) -> Module | None:
+        try:
+            text = decode(self.sources.read(file))
+            return Module(file, list(io.StringIO(text, newline="")), outline(text))
+        except OutlineProblem as error:
+            self.problems.append(Problem(file.path, f"cannot be parsed: {error}", error.line))
+        except (OSError, ValueError, LookupError, SyntaxError) as error:
+            self.problems.append(Problem(file.path, f"cannot be read: {error}"))
+        return None
+
+    # ---------------------------------------------------------- definitions
+
+    def source(self, module: Module, entry: Entry) -> t.Source:
+        """The slice of an entry; of a class its header."""
+        header = entry.kind == "class"
+        end = entry.header if header else entry.end
+        return t.Source(module.path, module.file.module, entry.start, end, header)
+
+    def statements(self, module: Module, entry: Entry, owner: str = "") -> t.Block:
+        """The lowered statements of an entry; a class gives its header alone."""
+        key = (entry.start, entry.end, owner)
+        if key not in module.lowered:
+            module.lowered[key] = self._lower(self.source(module, entry), owner)
+        return module.lowered[key]
+
+    def _lower(self, source: t.Source, owner: str) -> t.Block:
+        from bglint.body import SyntaxProblem, lower
+
+        try:
+            return lower(self._slice(source), source, owner, owner)
+        except SyntaxProblem as error:
+            line = source.line + error.line - 1
+            self.problems.append(Problem(source.path, f"cannot be parsed: {error}", line))
+            return ()
+
+    def _slice(self, source: t.Source) -> str:
+        """The text of a source; a class header is completed to a class."""
+        module = self._modules[source.path]
+        assert module is not None
+        text = module.text(source.line, source.end)
+        if not source.header or not _is_open(text):
+            return text
+        indent = text[: len(text) - len(text.lstrip())]
+        return f"{text.rstrip()}\n{indent}    pass\n"
+
+    def function(self, module: Module, entry: Entry, owner: str = "") -> t.Function | None:
+        """The function of an entry of kind "function"."""
+        for statement in self.statements(module, entry, owner):
+            if isinstance(statement, t.Define):
+                return statement.function
+        return None
+
+    def klass(self, module: Module, entry: Entry, parent: str = "") -> Class | None:
+        """The class of an entry of kind "class"."""
+        key = (module.path, entry.start)
+        if key not in self._classes:
+            for statement in self.statements(module, entry, parent):
+                if isinstance(statement, t.DefineClass):
+                    self._classes[key] = self._class(module, entry, statement, parent)
+        return self._classes.get(key)
+
+    def _class(self, module: Module, entry: Entry, node: t.DefineClass, parent: str) -> Class:
+        qualname = f"{parent}.{node.name}" if parent else node.name
+        source = self.source(module, entry)
+        return Class(node.name, qualname, source, node.bases, node.decorators, node.at, entry)
+
+    # --------------------------------------------------------------- places
+
+    def span(self, node: t.Node, source: t.Source) -> Span:
+        """Where a node stands: lines and columns from 1."""
+        if source not in self._spans:
+            from bglint.body import positions
+
+            self._spans[source] = positions(self._slice(source), source)
+        return self._spans[source][node.at]
+
+    def source_text(self, node: t.Node, source: t.Source) -> str:
+        """The source text of a node, as written."""
+        span = self.span(node, source)
+        module = self._modules[source.path]
+        assert module is not None
+        lines = [line.rstrip("\r\n") for line in module.lines[span.line - 1 : span.end_line]]
+        lines[-1] = lines[-1][: span.end_column - 1]
+        lines[0] = lines[0][span.column - 1 :]
+        return "\n".join(lines)
+
+
+def _is_open(header: str) -> bool:
+    """True for a class header that its body would have to follow."""
+    try:
+        ast.parse(dedent(header))
+    except SyntaxError:
+        return True
+    return False

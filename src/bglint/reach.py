@@ -1,0 +1,299 @@
+"""What a task runs: the functions it reaches, forward, and the outside calls it comes to."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bglint import calling, members
+from bglint import tree as t
+from bglint.knowledge import Fact
+from bglint.names import Names
+from bglint.sites import Hop, TaskSite
+from bglint.values import (
+    Cls, Coroutine, Frame, Func, Generator, Instance, Items, Outside, Partial, Value, Values, known,
+)  # fmt: skip
+
+Place = Literal["event loop", "thread", "process"]
+MOST_VISITS = 3000
+MOST_FRAMES_OF_ONE = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visit:
+    """A function that a task runs: in this frame, on this kind of place, called at `node` of the visit `before`.
+
+    `before` is None for the task itself.
+    """
+
+    site: TaskSite
+    frame: Frame
+    where: Place
+    before: Visit | None = None
+    node: t.Node | None = None
+
+    def hops(self) -> tuple[Hop, ...]:
+        """The calls from the task down to this function."""
+        if self.before is None or self.node is None:
+            return ()
+        return (*self.before.hops(), Hop(self.before.frame, self.node))
+
+    @property
+    def depth(self) -> int:
+        return 0 if self.before is None else self.before.depth + 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contact:
+    """A call of something outside the project. `awaited` where `await` stands before it.
+
+    `node` is the call; where an outside callable is itself the task, the registering call, and `visit` has no function.
+    """
+
+    visit: Visit
+    node: t.Call
+    value: Outside
+    fact: Fact | None
+    awaited: bool
+
+    @property
+    def name(self) -> str:
+        """The canonical dotted name of what is called: "requests.post", "sqlalchemy.orm.Session.commit"."""
+        return self.value.name
+
+    @property
+    def effect(self) -> str:
+        return self.fact.effect if self.fact else ""
+
+    @property
+    def blocks(self) -> bool:
+        """True where the call keeps its thread busy until it is done."""
+        return self.fact is not None and self.fact.blocks and not self.awaited
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edge:
+    """A call in a frame that runs `target`; `shift` is where to, None for the same place."""
+
+    node: t.Node
+    target: Frame
+    shift: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outer:
+    """An outside call in a frame."""
+
+    node: t.Call
+    value: Outside
+    fact: Fact | None
+    awaited: bool
+
+
+class Reach:
+    """Follows tasks; what one frame does is found out once."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._steps: dict[Frame, tuple[tuple[Edge, ...], tuple[Outer, ...]]] = {}
+        self._visits: dict[TaskSite, tuple[Visit, ...]] = {}
+
+    def visits(self, site: TaskSite) -> tuple[Visit, ...]:
+        """Every function that a task runs, nearest first."""
+        if site not in self._visits:
+            self._visits[site] = tuple(self._walk(site))
+        return self._visits[site]
+
+    def _walk(self, site: TaskSite) -> Iterator[Visit]:
+        waiting = deque(self.starts(site))
+        seen = {(visit.frame, visit.where) for visit in waiting}
+        frames: dict[t.Function | None, int] = {}
+        while waiting and len(seen) < MOST_VISITS:
+            visit = waiting.popleft()
+            yield visit
+            for edge in self.steps(visit.frame)[0]:
+                where = edge.shift or visit.where
+                key = (edge.target, where)
+                count = frames.get(edge.target.function, 0)
+                if key not in seen and count < MOST_FRAMES_OF_ONE:
+                    frames[edge.target.function] = count + 1
+                    seen.add(key)
+                    waiting.append(Visit(site, edge.target, where, visit, edge.node))
+
+    def starts(self, site: TaskSite) -> Iterator[Visit]:
+        """The first functions of a task, with the arguments given at the registration."""
+        for value in known(site.targets):
+            positional, keywords = _given(self._names, site)
+            for frame, is_async in self.entered(value, positional, keywords):
+                yield Visit(site, frame, "event loop" if is_async else "thread")
+
+    def entered(
+        self, value: Value, positional: tuple[Values, ...], keywords: dict[str, Values]
+    ) -> Iterator[tuple[Frame, bool]]:
+        """The frames that calling a value runs, and whether that is asynchronous."""
+        if isinstance(value, Func):
+            yield calling.bind(self._names, value, positional, keywords), self.is_async(value)
+        elif isinstance(value, Partial):
+            merged = {**dict(value.keywords), **keywords}
+            yield from self.entered(value.target, (*value.positional, *positional), merged)
+        elif isinstance(value, Cls):
+            yield from self._constructed(value, positional, keywords)
+        elif isinstance(value, Instance):
+            found = members.method(self._names, value.klass, "__call__")
+            if found is not None:
+                func = Func(None, found[1], found[0].closure, value)
+                yield from self.entered(func, positional, keywords)
+        elif isinstance(value, (Coroutine, Generator)):
+            yield value.call, value.func.function.is_async
+
+    def _constructed(
+        self, value: Cls, positional: tuple[Values, ...], keywords: dict[str, Values]
+    ) -> Iterator[tuple[Frame, bool]]:
+        made = calling.construct(self._names, value, positional, keywords, None)
+        if isinstance(made, Instance) and made.init is not None and made.init.function is not None:
+            yield made.init, False
+        after = members.method(self._names, value.klass, "__post_init__")
+        if after is not None:
+            yield calling.bind(self._names, Func(None, after[1], after[0].closure, made), (), {}), False
+
+    def is_async(self, value: Value) -> bool:
+        """Would the runner await this callable (the Starlette test: an async function, or an async `__call__`)?"""
+        if isinstance(value, Func):
+            return value.function.is_async and not self._offloaded(value)
+        if isinstance(value, Partial):
+            return self.is_async(value.target)
+        if isinstance(value, Instance):
+            found = members.method(self._names, value.klass, "__call__")
+            return found is not None and found[1].is_async
+        if isinstance(value, Outside):
+            fact = self._names.knowledge.fact(value.name)
+            return fact is not None and fact.is_async
+        return isinstance(value, Coroutine)
+
+    def _offloaded(self, value: Func) -> bool:
+        return any(self._decorator_place(name) is not None for name in value.decorators)
+
+    def _decorator_place(self, name: str) -> Place | None:
+        fact = self._names.knowledge.fact(name.removesuffix("()"))
+        where = fact.where if fact is not None and fact.runs is not None else ""
+        return where if where in ("thread", "process") else None  # type: ignore[return-value]
+
+    # ------------------------------------------------------------ one function
+
+    def steps(self, frame: Frame) -> tuple[tuple[Edge, ...], tuple[Outer, ...]]:
+        """The first-party calls and the outside calls of a frame, in run order."""
+        if frame not in self._steps:
+            self._steps[frame] = ((), ())
+            edges: list[Edge] = []
+            outers: list[Outer] = []
+            if frame.function is not None:
+                self._read(frame, edges, outers)
+            self._steps[frame] = (tuple(edges), tuple(outers))
+        return self._steps[frame]
+
+    def _read(self, frame: Frame, edges: list[Edge], outers: list[Outer]) -> None:
+        assert frame.function is not None
+        nodes = list(t.walk_function(frame.function))
+        awaited = {id(node.value) for node in nodes if isinstance(node, t.Await)}
+        dropped = {id(node.value) for node in nodes if isinstance(node, t.Evaluate)}
+        called = {id(node.func) for node in nodes if isinstance(node, t.Call)}
+        for node in nodes:
+            if isinstance(node, t.Call):
+                for value in self._names.evaluate(node.func, frame):
+                    self._call(node, value, frame, id(node) in awaited, id(node) in dropped, edges, outers)
+            elif isinstance(node, t.Attribute) and id(node) not in called:
+                edges.extend(self._property(node, frame))
+            elif isinstance(node, t.WithItem):
+                edges.extend(self._managed(node, frame))
+
+    def _call(
+        self,
+        node: t.Call,
+        value: Value,
+        frame: Frame,
+        awaited: bool,
+        dropped: bool,
+        edges: list[Edge],
+        outers: list[Outer],
+    ) -> None:
+        if isinstance(value, Outside):
+            fact = self._names.knowledge.fact(f"{value.name}.__call__" if value.instance else value.name)
+            outers.append(Outer(node, value, fact, awaited))
+            edges.extend(self._handed_on(node, fact, frame))
+            return
+        positional, keywords = calling.arguments(self._names, node, frame)
+        place = self._place(value)
+        for target, is_async in self.entered(value, positional, keywords):
+            if not (is_async and dropped and not awaited):
+                edges.append(Edge(node, target, place))
+        if isinstance(value, Partial) and isinstance(value.target, Outside):
+            self._call(node, value.target, frame, awaited, dropped, edges, outers)
+
+    def _place(self, value: Value) -> Place | None:
+        if not isinstance(value, Func):
+            return None
+        return next((p for name in value.decorators if (p := self._decorator_place(name))), None)
+
+    def _handed_on(self, node: t.Call, fact: Fact | None, frame: Frame) -> Iterator[Edge]:
+        """The callable that an outside call runs: in a thread, a process, or here."""
+        if fact is None or fact.runs is None:
+            return
+        by_name = isinstance(fact.runs, str)
+        handed = node.keyword(fact.runs) if isinstance(fact.runs, str) else node.argument(fact.runs)
+        skip = 0 if by_name else int(fact.runs) + 1
+        positional, keywords = calling.arguments(self._names, node, frame, skip)
+        shift: Place | None = fact.where if fact.where in ("thread", "process") else None  # type: ignore[assignment]
+        if by_name:
+            positional, keywords = self._thread_arguments(node, frame), {}
+        for value in self._names.evaluate(handed, frame) if handed is not None else ():
+            for target, _ in self.entered(value, positional, keywords):
+                yield Edge(node, target, shift)
+
+    def _thread_arguments(self, node: t.Call, frame: Frame) -> tuple[Values, ...]:
+        given = node.keyword("args")
+        values = self._names.evaluate(given, frame) if given is not None else ()
+        return next((v.items for v in values if isinstance(v, Items) and v.whole), ())
+
+    def _property(self, node: t.Attribute, frame: Frame) -> Iterator[Edge]:
+        for value in self._names.evaluate(node.value, frame):
+            if isinstance(value, Instance):
+                found = members.method(self._names, value.klass, node.name)
+                if found is not None and members.has_decorator(found[1], *members.PROPERTIES):
+                    func = Func(None, found[1], found[0].closure, value)
+                    yield Edge(node, calling.bind(self._names, func, (), {}))
+
+    def _managed(self, node: t.WithItem, frame: Frame) -> Iterator[Edge]:
+        for value in self._names.evaluate(node.value, frame):
+            if isinstance(value, Instance):
+                for name in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
+                    found = members.method(self._names, value.klass, name)
+                    if found is not None:
+                        func = Func(None, found[1], found[0].closure, value)
+                        yield Edge(node, calling.bind(self._names, func, (), {}))
+
+    # ---------------------------------------------------------------- contacts
+
+    def contacts(self, site: TaskSite) -> Iterator[Contact]:
+        """Every outside call that a task comes to, nearest first."""
+        yield from self._direct(site)
+        for visit in self.visits(site):
+            for outer in self.steps(visit.frame)[1]:
+                yield Contact(visit, outer.node, outer.value, outer.fact, outer.awaited)
+
+    def _direct(self, site: TaskSite) -> Iterator[Contact]:
+        """An outside callable that is itself the task: `add_task(shutil.rmtree, path)`."""
+        for value in site.targets:
+            while isinstance(value, Partial):
+                value = value.target
+            if isinstance(value, Outside) and not value.instance:
+                fact = self._names.knowledge.fact(value.name)
+                where: Place = "event loop" if fact is not None and fact.is_async else "thread"
+                yield Contact(Visit(site, site.frame, where), site.call, value, fact, self.is_async(value))
+
+
+def _given(names: Names, site: TaskSite) -> tuple[tuple[Values, ...], dict[str, Values]]:
+    if site.kind in ("create_task", "append"):
+        return (), {}
+    return calling.arguments(names, site.call, site.frame, 1)

@@ -1,0 +1,240 @@
+"""What a function is to the framework: a route, a dependency, a middleware ..., and who calls it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bglint import members
+from bglint import tree as t
+from bglint.names import Names
+from bglint.program import Module
+from bglint.values import Cls, Frame, Func, Instance, Outside, Unknown
+
+RoleKind = Literal[
+    "route", "websocket", "dependency", "middleware", "exception handler", "startup", "starlette route"
+]
+
+VERBS = {"get", "post", "put", "patch", "delete", "head", "options", "trace", "api_route"}
+ROUTERS = ("fastapi.FastAPI", "fastapi.APIRouter", "fastapi.applications.FastAPI", "fastapi.routing.APIRouter",
+           "starlette.applications.Starlette", "starlette.routing.Router")  # fmt: skip
+_BY_DECORATOR: dict[str, RoleKind] = {
+    **dict.fromkeys(VERBS, "route"),
+    "route": "starlette route",
+    "websocket": "websocket",
+    "websocket_route": "websocket",
+    "middleware": "middleware",
+    "exception_handler": "exception handler",
+    "on_event": "startup",
+}  # type: ignore[dict-item]
+
+_REGISTERS = re.compile(
+    rb"\b(Depends|Security|add_api_route|add_api_websocket_route|add_websocket_route|add_route|Route|WebSocketRoute"
+    rb"|APIRoute|APIWebSocketRoute|add_exception_handler|add_event_handler|add_middleware|lifespan|dispatch)"
+    rb"\s*[=(]\s*([^()]*)"
+)
+_BY_CALL: dict[bytes, RoleKind] = {
+    b"Depends": "dependency",
+    b"Security": "dependency",
+    b"add_api_route": "route",
+    b"APIRoute": "route",
+    b"add_api_websocket_route": "websocket",
+    b"add_websocket_route": "websocket",
+    b"WebSocketRoute": "websocket",
+    b"APIWebSocketRoute": "websocket",
+    b"add_route": "starlette route",
+    b"Route": "starlette route",
+    b"add_exception_handler": "exception handler",
+    b"add_event_handler": "startup",
+    b"lifespan": "startup",
+    b"add_middleware": "middleware",
+    b"dispatch": "middleware",
+}
+MOST_CALLERS = 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Role:
+    """`router` is the decorator's call for a decorated route, with its keywords (response_class, dependencies ...)."""
+
+    kind: RoleKind
+    function: t.Function
+    router: t.Call | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Caller:
+    """A call of a function, in the function (None: the module) where it is written; `chain` are the functions around it, outermost first."""
+
+    call: t.Call
+    chain: tuple[t.Function, ...]
+    path: str
+
+
+class Roles:
+    """Answers by decorator first, then by an index of all registering calls, made in one pass over the files."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._registered: dict[str, set[RoleKind]] | None = None
+        self._roles: dict[t.Function, Role | None] = {}
+        self._callers: dict[t.Function, tuple[Caller, ...]] = {}
+
+    def role(self, function: t.Function) -> Role | None:
+        """The role of a function; None for a plain one."""
+        if function not in self._roles:
+            self._roles[function] = self._decorated(function) or self._by_index(function)
+        return self._roles[function]
+
+    def _decorated(self, function: t.Function) -> Role | None:
+        for decorator in function.decorators:
+            func = decorator.func if isinstance(decorator, t.Call) else decorator
+            kind = _BY_DECORATOR.get(func.name) if isinstance(func, t.Attribute) else None
+            if kind is not None and isinstance(func, t.Attribute) and self._is_router(func.value, function):
+                return Role(kind, function, decorator if isinstance(decorator, t.Call) else None)
+        return None
+
+    def _is_router(self, expr: t.Expr, function: t.Function) -> bool:
+        values = self._names.evaluate(expr, self._outer_frame(function))
+        if any(members.is_a(self._names, value, *ROUTERS) for value in values):
+            return True
+        return not values or any(isinstance(value, Unknown) for value in values)
+
+    def _outer_frame(self, function: t.Function) -> Frame:
+        parent = self.parent(function)
+        return self.default_frame(parent) if parent else self._names.module_frame(function.source.path)
+
+    def _by_index(self, function: t.Function) -> Role | None:
+        name = (
+            function.owner.rpartition(".")[2] if function.name in ("__init__", "__call__") else function.name
+        )
+        kinds = self._index().get(name, set())
+        if function.name == "dispatch" and function.owner:
+            return Role("middleware", function)
+        if "<locals>" in function.qualname and kinds != {"dependency"}:
+            return None
+        return next((Role(kind, function) for kind in sorted(kinds)), None)
+
+    def _index(self) -> dict[str, set[RoleKind]]:
+        if self._registered is None:
+            self._registered = defaultdict(set)
+            for file in self._names.program.sources.mentioning(_REGISTERS):
+                for match in _REGISTERS.finditer(self._names.program.sources.read(file)):
+                    for name in re.findall(rb"[A-Za-z_]\w*(?=\s*(?:[,)\n]|$))", match.group(2)):
+                        self._registered[name.decode()].add(_BY_CALL[match.group(1)])
+        return self._registered
+
+    # -------------------------------------------------------------- functions
+
+    def functions_in(self, module: Module, lines: set[int]) -> Iterator[t.Function]:
+        """The functions and methods around these lines, each once, the functions inside them too."""
+        seen: set[int] = set()
+        for line in sorted(lines):
+            for function in self.around(module, line):
+                if id(function) not in seen:
+                    seen.add(id(function))
+                    yield function
+                    yield from self.nested(function)
+
+    def around(self, module: Module, line: int) -> Iterator[t.Function]:
+        """The top-level function or method that holds a line."""
+        entries, owner = module.outline.entries, ""
+        while True:
+            entry = next((e for e in entries if e.start <= line <= e.end), None)
+            if entry is None or entry.kind != "class":
+                break
+            entries, owner = entry.members, f"{owner}.{entry.name}" if owner else entry.name
+        if entry is not None and entry.kind == "function":
+            function = self._names.program.function(module, entry, owner)
+            if function is not None:
+                yield function
+
+    def nested(self, function: t.Function) -> Iterator[t.Function]:
+        """The functions and lambdas inside a function, at any depth."""
+        for node in t.walk_function(function):
+            for inner in _inner(node):
+                self._parents[inner] = function
+                yield inner
+                yield from self.nested(inner)
+
+    _parents: dict[t.Function, t.Function] = {}
+
+    def parent(self, function: t.Function) -> t.Function | None:
+        """The function around a nested one."""
+        return self._parents.get(function)
+
+    def default_frame(self, function: t.Function) -> Frame:
+        """The frame of a function of whose callers nothing is known."""
+        parent = self.parent(function)
+        closure = self.default_frame(parent) if parent else None
+        return self._names.frame(function, function.source.path, (), closure)
+
+    # ---------------------------------------------------------------- callers
+
+    def callers(self, function: t.Function) -> tuple[Caller, ...]:
+        """The calls of a function in the project, by name and then by resolution; at most MOST_CALLERS places."""
+        if function not in self._callers:
+            self._callers[function] = ()
+            self._callers[function] = tuple(self._find_callers(function))
+        return self._callers[function]
+
+    def _find_callers(self, function: t.Function) -> Iterator[Caller]:
+        name = function.owner.rpartition(".")[2] if function.name == "__init__" else function.name
+        if name.startswith("<"):
+            return
+        pattern = re.compile(rb"(?<!def )\b" + name.encode() + rb"\s*\(")
+        count = 0
+        for file in self._names.program.sources.mentioning(pattern):
+            module = self._names.program.module(file.path)
+            for around in self.functions_in(module, _lines(module, pattern)) if module else ():
+                count += 1
+                if count > MOST_CALLERS:
+                    return
+                yield from self._calls_in(around, name, function)
+
+    def _calls_in(self, around: t.Function, name: str, wanted: t.Function) -> Iterator[Caller]:
+        for node in t.walk_function(around):
+            if isinstance(node, t.Call) and last_name(node.func) == name:
+                frame = self.default_frame(around)
+                if any(self._means(value, wanted) for value in self._names.evaluate(node.func, frame)):
+                    yield Caller(node, self._chain(around), around.source.path)
+
+    def _means(self, value: object, wanted: t.Function) -> bool:
+        if isinstance(value, Func):
+            return value.function is wanted or self._wraps(value, wanted)
+        if isinstance(value, Cls) and wanted.name == "__init__":
+            return members.own_method(self._names, value.klass, "__init__") is wanted
+        return False
+
+    def _wraps(self, value: Func, wanted: t.Function) -> bool:
+        bindings = value.closure.bindings if value.closure else ()
+        return any(isinstance(v, Func) and v.function is wanted for _, values in bindings for v in values)
+
+    def _chain(self, function: t.Function) -> tuple[t.Function, ...]:
+        parent = self.parent(function)
+        return (*self._chain(parent), function) if parent else (function,)
+
+
+def _inner(node: t.Node) -> Iterator[t.Function]:
+    if isinstance(node, (t.Define, t.Lambda)):
+        yield node.function
+    elif isinstance(node, t.DefineClass):
+        for statement in node.body:
+            yield from _inner(statement)
+
+
+def _lines(module: Module, pattern: re.Pattern[bytes]) -> set[int]:
+    return {n for n, line in enumerate(module.lines, 1) if pattern.search(line.encode("utf-8", "replace"))}
+
+
+def last_name(expr: t.Expr) -> str:
+    """`f` of `f`, `a.f` and `a.b.f`; "" for anything else."""
+    if isinstance(expr, t.Name):
+        return expr.id
+    return expr.name if isinstance(expr, t.Attribute) else ""
+
+
+_ = (Instance, Outside)

@@ -1,0 +1,198 @@
+"""What a function binds, where, and which bindings a use can see."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+from bglint import tree as t
+
+Chain = tuple[tuple[t.Node, str], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Binding:
+    """One place that gives a name a value.
+
+    `value` is the expression it comes from, `steps` how it is taken apart: an index for unpacking, "element" for a
+    loop, "enter" for a `with`.
+    """
+
+    name: str
+    kind: Literal["assign", "import", "function", "class", "except", "annotation", "other"]
+    node: t.Node
+    at: int
+    chain: Chain
+    value: t.Expr | None = None
+    steps: tuple[int | str, ...] = ()
+    annotation: t.Expr | None = None
+    target: str = ""
+
+
+class Scope:
+    """The bindings of one block (a function's body), and the place of every node in it."""
+
+    def __init__(self, body: t.Block) -> None:
+        self.bindings: dict[str, list[Binding]] = {}
+        self.declared: dict[str, str] = {}
+        self._ats: list[int] = []
+        self._chains: list[Chain] = []
+        self._read(body, ())
+
+    def chain(self, at: int) -> Chain:
+        """The way to the statement that holds the node `at`: (enclosing statement, part), outermost first."""
+        index = bisect_right(self._ats, at) - 1
+        return self._chains[index] if index >= 0 else ()
+
+    def visible(self, name: str, at: int | None) -> list[Binding]:
+        """The bindings of `name` that a use at `at` may see; all of them where `at` is None (a closure)."""
+        every = self.bindings.get(name, [])
+        if at is None or len(every) < 2:
+            return every
+        chain = self.chain(at)
+        before = [b for b in every if b.at <= at and not _excluded(b.chain, chain)]
+        for index in range(len(before) - 1, -1, -1):
+            if _dominates(before[index].chain, chain):
+                before = before[index:]
+                break
+        loops = {id(node) for node, _ in chain if isinstance(node, (t.For, t.While))}
+        around = [b for b in every if b.at > at and any(id(node) in loops for node, _ in b.chain)]
+        return before + around or every
+
+    # ------------------------------------------------------------- building
+
+    def _read(self, body: t.Block, chain: Chain) -> None:
+        for statement in body:
+            self._ats.append(statement.at)
+            self._chains.append(chain)
+            self._statement(statement, chain)
+
+    def _statement(self, node: t.Statement, chain: Chain) -> None:
+        if isinstance(node, t.Assign):
+            self._assign(node, chain)
+        elif isinstance(node, t.Import):
+            for name, target in node.names:
+                self._add(Binding(name, "import", node, node.at, chain, target=target))
+        elif isinstance(node, t.Define):
+            self._add(Binding(node.function.name, "function", node, node.at, chain))
+        elif isinstance(node, t.DefineClass):
+            self._add(Binding(node.name, "class", node, node.at, chain))
+        elif isinstance(node, t.Declare):
+            self.declared.update(dict.fromkeys(node.names, node.kind))
+        elif isinstance(node, t.For):
+            self._targets(node.target, node.iterable, ("element",), node, (*chain, (node, "body")))
+        elif isinstance(node, t.With):
+            for item in node.items:
+                if item.target is not None:
+                    self._targets(item.target, item.value, ("enter",), item, chain)
+        self._walruses(node, chain)
+        self._nested(node, chain)
+
+    def _assign(self, node: t.Assign, chain: Chain) -> None:
+        if node.operator:
+            return
+        for target in node.targets:
+            if node.value is not None:
+                self._targets(target, node.value, (), node, chain, node.annotation)
+            elif isinstance(target, t.Name):
+                self._add(Binding(target.id, "annotation", node, node.at, chain, annotation=node.annotation))
+
+    def _targets(
+        self,
+        target: t.Expr,
+        value: t.Expr,
+        steps: tuple[int | str, ...],
+        node: t.Node,
+        chain: Chain,
+        annotation: t.Expr | None = None,
+    ) -> None:
+        if isinstance(target, t.Name):
+            self._add(Binding(target.id, "assign", node, target.at, chain, value, steps, annotation))
+        elif isinstance(target, t.Collection):
+            for index, item in enumerate(target.items):
+                self._targets(item, value, (*steps, index), node, chain)
+        elif isinstance(target, t.Starred):
+            self._targets(target.value, value, (*steps[:-1], "rest"), node, chain)
+
+    def _walruses(self, node: t.Statement, chain: Chain) -> None:
+        for expr in own_expressions(node):
+            for part in t.walk(expr):
+                if isinstance(part, t.Walrus):
+                    self._targets(part.target, part.value, (), part, chain)
+                elif isinstance(part, t.CompLoop):
+                    self._targets(part.target, part.iterable, ("element",), part, (*chain, (part, "body")))
+
+    def _nested(self, node: t.Statement, chain: Chain) -> None:
+        for section, holder, block in sections(node):
+            inner = (*chain, (node, section))
+            if holder is not node:
+                self._ats.append(holder.at)
+                self._chains.append(inner)
+            self._captured(holder, inner)
+            self._read(block, inner)
+
+    def _captured(self, holder: t.Node, chain: Chain) -> None:
+        if isinstance(holder, t.Handler) and holder.name:
+            self._add(Binding(holder.name, "except", holder, holder.at, chain))
+        elif isinstance(holder, t.Case):
+            for name in holder.names:
+                self._add(Binding(name, "other", holder, holder.at, chain))
+
+    def _add(self, binding: Binding) -> None:
+        self.bindings.setdefault(binding.name, []).append(binding)
+
+
+def sections(node: t.Node) -> Iterator[tuple[str, t.Node, t.Block]]:
+    """The blocks of a compound statement: (section, the node that heads it, block).
+
+    Sections: "body", "orelse", "final", "handler 0", "handler 1" ..., "case 0", ...
+    """
+    if isinstance(node, (t.Branch, t.For, t.While)):
+        yield "body", node, node.body
+        yield "orelse", node, node.orelse
+    elif isinstance(node, t.With):
+        yield "body", node, node.body
+    elif isinstance(node, t.Guard):
+        yield "body", node, node.body
+        for index, handler in enumerate(node.handlers):
+            yield f"handler {index}", handler, handler.body
+        yield "orelse", node, node.orelse
+        yield "final", node, node.final
+    elif isinstance(node, t.Match):
+        for index, case in enumerate(node.cases):
+            yield f"case {index}", case, case.body
+
+
+def own_expressions(node: t.Node) -> Iterator[t.Expr]:
+    """The expressions of a statement itself, without its blocks."""
+    for part in t.children(node):
+        if isinstance(part, t.Expr):
+            yield part
+        elif isinstance(part, (t.WithItem, t.Handler, t.Case)):
+            yield from (p for p in t.children(part) if isinstance(p, t.Expr))
+
+
+def _dominates(binding: Chain, use: Chain) -> bool:
+    """A binding whose block is around the use, or a `try`/`with` body before it, is always passed on the way."""
+    plain = tuple(step for step in binding if not (isinstance(step[0], t.With)))
+    around = tuple(step for step in use if not (isinstance(step[0], t.With)))
+    return plain == around[: len(plain)]
+
+
+def _excluded(binding: Chain, use: Chain) -> bool:
+    """Different arms of one `if` or `match` never see each other."""
+    for (node, part), (other, section) in zip(binding, use, strict=False):
+        if node is not other:
+            return False
+        if part != section:
+            return isinstance(node, (t.Branch, t.Match))
+    return False
+
+
+@lru_cache(maxsize=4096)
+def scope(function: t.Function) -> Scope:
+    """The scope of a function, built once. Parameters are not in it."""
+    return Scope(function.body)

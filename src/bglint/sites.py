@@ -1,0 +1,301 @@
+"""The places where a task is registered, and what is registered there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bglint import calling, members
+from bglint import tree as t
+from bglint.names import Names
+from bglint.roles import Role, Roles, last_name
+from bglint.values import (
+    Cls, Const, Coroutine, Frame, Func, Instance, Missing, Outside, Partial, Unknown, Value, Values, known, unique,
+)  # fmt: skip
+
+TASKS = (
+    "fastapi.BackgroundTasks",
+    "fastapi.background.BackgroundTasks",
+    "starlette.background.BackgroundTasks",
+)
+TASK = ("starlette.background.BackgroundTask", "fastapi.background.BackgroundTask")
+MENTIONS = re.compile(rb"add_task|BackgroundTask|create_task|ensure_future")
+SPAWNERS = {"create_task", "ensure_future"}
+CONTEXT_DEPTH = 4
+MOST_CONTEXTS = 12
+
+SiteKind = Literal["add_task", "BackgroundTask", "append", "create_task"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hop:
+    """One call on a way: `node`, in `frame`."""
+
+    frame: Frame
+    node: t.Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """One way in which a function is run by the framework: its frame, the calls from the handler down, the handler.
+
+    `role` is None where no route or dependency was found to call it.
+    """
+
+    frame: Frame
+    hops: tuple[Hop, ...] = ()
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskSite:
+    """A registration, in one context. A call that is reached from three handlers is three sites with one `call`.
+
+    `receiver` is the tasks object of add_task and append; `handed` the expression that is handed over as the task,
+    `targets` what it stands for; `arguments` those meant for the task.
+    """
+
+    kind: SiteKind
+    call: t.Call
+    context: Context
+    receiver: Value | None
+    handed: t.Expr | None
+    targets: Values
+    arguments: tuple[t.Argument, ...]
+
+    @property
+    def frame(self) -> Frame:
+        return self.context.frame
+
+    @property
+    def role(self) -> Role | None:
+        return self.context.role
+
+    @property
+    def function(self) -> t.Function | None:
+        return self.context.frame.function
+
+    @property
+    def followed(self) -> bool:
+        """True where at least one target is something that can be looked into or is known by name."""
+        return bool(known(tuple(v for v in self.targets if not isinstance(v, Const))))
+
+
+class Sites:
+    """Finds all registrations of a project."""
+
+    def __init__(self, names: Names, roles: Roles) -> None:
+        self._names = names
+        self._roles = roles
+        self._contexts: dict[t.Function, tuple[Context, ...]] = {}
+
+    def find(self) -> Iterator[TaskSite]:
+        """Every registration, file by file, in source order."""
+        program = self._names.program
+        for file in program.sources.mentioning(MENTIONS):
+            module = program.module(file.path)
+            if module is None:
+                continue
+            lines = {
+                n
+                for n, line in enumerate(module.lines, 1)
+                if MENTIONS.search(line.encode("utf-8", "replace"))
+            }
+            for function in self._roles.functions_in(module, lines):
+                yield from self._in_function(function)
+
+    def _in_function(self, function: t.Function) -> Iterator[TaskSite]:
+        calls = [node for node in t.walk_function(function) if isinstance(node, t.Call)]
+        for call in (c for c in calls if _may_register(c)):
+            frame = self._roles.default_frame(function)
+            if self._kind(call, frame, function) is None and not self._may_depend_on_caller(call, frame):
+                continue
+            for context in self.contexts(function):
+                yield from self._site(call, context, function)
+
+    def _site(self, call: t.Call, context: Context, function: t.Function) -> Iterator[TaskSite]:
+        found = self._kind(call, context.frame, function)
+        if found is None:
+            return
+        kind, receiver = found
+        if kind == "create_task" and (context.role is None or context.role.kind == "startup"):
+            return
+        handed = call.argument(0, "coro" if kind == "create_task" else "func")
+        targets = self._names.evaluate(handed, context.frame) if handed is not None else ()
+        rest = tuple(a for a in call.arguments if a.value is not handed) if kind != "create_task" else ()
+        yield TaskSite(kind, call, context, receiver, handed, _targets(targets), rest)
+
+    def _kind(self, call: t.Call, frame: Frame, function: t.Function) -> tuple[SiteKind, Value | None] | None:
+        func = call.func
+        if isinstance(func, t.Attribute) and func.name == "add_task":
+            receiver = self.tasks_object(func.value, frame)
+            return ("add_task", receiver) if receiver is not None else None
+        if isinstance(func, t.Attribute) and func.name == "append" and isinstance(func.value, t.Attribute):
+            receiver = self.tasks_object(func.value.value, frame) if func.value.name == "tasks" else None
+            return ("append", receiver) if receiver is not None else None
+        if last_name(func) in SPAWNERS:
+            return (
+                ("create_task", None)
+                if self._is_spawner(func, frame) and not awaited_there(call, function)
+                else None
+            )
+        if any(
+            isinstance(v, (Outside, Cls)) and self.is_task_class(v) for v in self._names.evaluate(func, frame)
+        ):
+            return "BackgroundTask", None
+        return None
+
+    def is_task_class(self, value: Value) -> bool:
+        """True for the class BackgroundTask (not BackgroundTasks, which is derived from it)."""
+        return members.is_a(self._names, value, *TASK) and not members.is_a(self._names, value, *TASKS)
+
+    def _is_spawner(self, func: t.Expr, frame: Frame) -> bool:
+        for value in self._names.evaluate(func, frame):
+            if (
+                isinstance(value, Outside)
+                and value.name.startswith("asyncio.")
+                and "TaskGroup" not in value.name
+            ):
+                return True
+        return False
+
+    def tasks_object(self, expr: t.Expr, frame: Frame) -> Value | None:
+        """The BackgroundTasks object that an expression stands for, None where it is something else or unknown."""
+        values = self._names.evaluate(expr, frame)
+        for value in values:
+            if members.is_a(self._names, value, *TASKS) and not isinstance(value, Cls):
+                return value
+        unsure = values and not known(tuple(v for v in values if v != Const(value=None)))
+        if unsure and _sounds_like_tasks(expr):
+            return next((v for v in values if isinstance(v, Unknown)), None)
+        return None
+
+    def _may_depend_on_caller(self, call: t.Call, frame: Frame) -> bool:
+        """`tasks.add_task(...)` on a parameter (or attribute) of which only the caller knows what it is."""
+        if not isinstance(call.func, t.Attribute) or call.func.name != "add_task":
+            return False
+        values = self._names.evaluate(call.func.value, frame)
+        return not known(tuple(v for v in values if v != Const(value=None)))
+
+    # --------------------------------------------------------------- contexts
+
+    def contexts(self, function: t.Function, depth: int = CONTEXT_DEPTH) -> tuple[Context, ...]:
+        """The ways in which the framework gets to a function, through the functions that call it."""
+        if function not in self._contexts:
+            self._contexts[function] = (Context(self._roles.default_frame(function)),)
+            found = tuple(self._find_contexts(function, depth))[:MOST_CONTEXTS]
+            if found:
+                self._contexts[function] = found
+        return self._contexts[function]
+
+    def _find_contexts(self, function: t.Function, depth: int) -> Iterator[Context]:
+        role = self._roles.role(function)
+        if role is not None:
+            yield Context(self._roles.default_frame(function), (), role)
+            return
+        parent = self._roles.parent(function)
+        if parent is not None:
+            for outer in self.contexts(parent, depth):
+                frame = self._names.frame(function, function.source.path, (), outer.frame)
+                yield Context(frame, outer.hops, outer.role)
+            return
+        for caller in self._roles.callers(function) if depth else ():
+            for outer in self.contexts(caller.chain[-1], depth - 1):
+                if (
+                    function not in [hop.frame.function for hop in outer.hops]
+                    and outer.frame.function is not function
+                ):
+                    yield from self._through(caller.call, outer, function)
+
+    def _through(self, call: t.Call, outer: Context, function: t.Function) -> Iterator[Context]:
+        for value in self._names.evaluate(call.func, outer.frame):
+            frame = self._frame_of(value, call, outer.frame, function)
+            if frame is not None:
+                yield Context(frame, (*outer.hops, Hop(outer.frame, call)), outer.role)
+                return
+
+    def _frame_of(self, value: Value, call: t.Call, frame: Frame, function: t.Function) -> Frame | None:
+        positional, keywords = calling.arguments(self._names, call, frame)
+        if isinstance(value, Func) and value.function is not function:
+            inner = [v for _, values in (value.closure.bindings if value.closure else ()) for v in values]
+            value = next((v for v in inner if isinstance(v, Func) and v.function is function), value)
+        if isinstance(value, Func) and value.function is function:
+            return calling.bind(self._names, value, positional, keywords)
+        if isinstance(value, Cls):
+            made = calling.construct(self._names, value, positional, keywords, None)
+            return (
+                made.init
+                if isinstance(made, Instance) and made.init and made.init.function is function
+                else None
+            )
+        return None
+
+
+def _targets(values: Values) -> Values:
+    return unique([v for v in values if not isinstance(v, Missing)] or list(values))
+
+
+def _may_register(call: t.Call) -> bool:
+    name = last_name(call.func)
+    if name in ("add_task", "append") or name in SPAWNERS:
+        return True
+    return name[:1].isupper() and name != "BackgroundTasks" or name in ("BackgroundTask",)
+
+
+def _sounds_like_tasks(expr: t.Expr) -> bool:
+    """A name that says background tasks: all that is left where neither annotation nor caller tells."""
+    name = last_name(expr).lower().lstrip("_")
+    return "background" in name or name in ("bg_tasks", "bgtasks", "bg")
+
+
+_COLLECTORS = {"gather", "wait", "wait_for", "as_completed", "shield", "run_until_complete"}
+
+
+def awaited_there(call: t.Call, function: t.Function) -> bool:
+    """True where the function itself waits for the asyncio task that `call` starts."""
+    holders = _holders(call, function)
+    for node in t.walk_function(function):
+        if isinstance(node, t.Await) and (node.value is call or _mentions(node.value, holders, call)):
+            return True
+        if isinstance(node, t.Call) and last_name(node.func) in _COLLECTORS:
+            if any(_mentions(a.value, holders, call) for a in node.arguments):
+                return True
+        if (
+            isinstance(node, (t.Return, t.Yield))
+            and node.value is not None
+            and _mentions(node.value, holders, call)
+        ):
+            return isinstance(node, t.Return)
+    return False
+
+
+def _holders(call: t.Call, function: t.Function) -> set[str]:
+    """The local names that hold the started task: assigned, or a list that it is appended to or displayed in."""
+    found: set[str] = set()
+    for node in t.walk_function(function):
+        if (
+            isinstance(node, t.Assign)
+            and node.value is not None
+            and any(part is call for part in t.walk(node.value))
+        ):
+            found.update(target.id for target in node.targets if isinstance(target, t.Name))
+        elif isinstance(node, t.Call) and last_name(node.func) in ("append", "add"):
+            inside = any(
+                part is call or isinstance(part, t.Name) and part.id in found
+                for a in node.arguments
+                for part in t.walk(a.value)
+            )
+            if inside and isinstance(node.func, t.Attribute) and isinstance(node.func.value, t.Name):
+                found.add(node.func.value.id)
+    return found
+
+
+def _mentions(expr: t.Expr, holders: set[str], call: t.Call) -> bool:
+    if isinstance(expr, t.Call) and last_name(expr.func) not in _COLLECTORS:
+        return False
+    return any(part is call or isinstance(part, t.Name) and part.id in holders for part in t.walk(expr))
+
+
+__all__ = ["Context", "Coroutine", "Hop", "Partial", "Sites", "TaskSite", "awaited_there"]

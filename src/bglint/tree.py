@@ -1,0 +1,476 @@
+"""The one intermediate language: what a function does, in plain frozen nodes.
+
+`body.py` writes these nodes from the source, everybody else only reads them.
+A node knows its place as `at`, an index into its function's `Source`; a line and
+column are computed only for what is reported (`Project.span`).
+Nodes compare by identity: two equal-looking calls are two calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """Anything with a place in the source."""
+
+    at: int
+
+
+# ---------------------------------------------------------------- expressions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Expr(Node):
+    """A value that the program computes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Name(Expr):
+    id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribute(Expr):
+    value: Expr
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant(Expr):
+    """A literal: str, bytes, int, float, complex, bool, None or Ellipsis."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Argument(Node):
+    """One argument of a call; `star` is "", "*" or "**"."""
+
+    value: Expr
+    keyword: str | None = None
+    star: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call(Expr):
+    func: Expr
+    arguments: tuple[Argument, ...]
+
+    def keyword(self, name: str) -> Expr | None:
+        """The value given for the keyword `name`, if it is given by name."""
+        return next((a.value for a in self.arguments if a.keyword == name), None)
+
+    def argument(self, position: int, name: str | None = None) -> Expr | None:
+        """The value of a parameter, given by position (from 0) or by name."""
+        plain = [a for a in self.arguments if a.keyword is None]
+        before = plain[: position + 1]
+        if len(before) > position and not any(a.star for a in before):
+            return before[position].value
+        return self.keyword(name) if name else None
+
+    @property
+    def spread(self) -> bool:
+        """True where `*args` or `**kwargs` hides what is really given."""
+        return any(a.star for a in self.arguments)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Await(Expr):
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Yield(Expr):
+    """`yield`, or `yield from` where `delegates`."""
+
+    value: Expr | None
+    delegates: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text(Expr):
+    """An f-string or template string, with the expressions inside it."""
+
+    parts: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collection(Expr):
+    """A display; `kind` is "list", "tuple" or "set". Starred items are `Starred`."""
+
+    kind: str
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapping(Expr):
+    """A dict display; the key is None for `**other`."""
+
+    items: tuple[tuple[Expr | None, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Starred(Expr):
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subscript(Expr):
+    value: Expr
+    index: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slice(Expr):
+    parts: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation(Expr):
+    """Operators; `kind` is the operator as written: "and", "or", "not", "==", "is", "|", "+", "-" ...
+
+    A chained comparison has the kind "compare".
+    """
+
+    kind: str
+    operands: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conditional(Expr):
+    test: Expr
+    body: Expr
+    orelse: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walrus(Expr):
+    target: Expr
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comprehension(Expr):
+    """`kind` is "list", "set", "dict" or "generator"; a dict has two elements."""
+
+    kind: str
+    elements: tuple[Expr, ...]
+    loops: tuple[CompLoop, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompLoop(Node):
+    target: Expr
+    iterable: Expr
+    tests: tuple[Expr, ...]
+    is_async: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lambda(Expr):
+    function: Function
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Other(Expr):
+    """An expression that no question is asked about, with its parts."""
+
+    parts: tuple[Expr, ...] = ()
+
+
+# ----------------------------------------------------------------- statements
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement(Node):
+    """A step of the program."""
+
+
+Block = tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluate(Statement):
+    """An expression for its effect."""
+
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assign(Statement):
+    """`a = b = value`, `a: T = value` (value None for a bare annotation), `a += value`."""
+
+    targets: tuple[Expr, ...]
+    value: Expr | None
+    annotation: Expr | None = None
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Return(Statement):
+    value: Expr | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raise(Statement):
+    value: Expr | None
+    cause: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assert(Statement):
+    test: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delete(Statement):
+    targets: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Break(Statement):
+    pass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Continue(Statement):
+    pass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Declare(Statement):
+    """`global` or `nonlocal`."""
+
+    kind: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Import(Statement):
+    """Local name -> dotted target; `from .x import y as z` is ("z", ".x.y"); the name "*" for a star import."""
+
+    names: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch(Statement):
+    """`if`; `elif` is a Branch alone in `orelse`."""
+
+    test: Expr
+    body: Block
+    orelse: Block
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match(Statement):
+    """`match`; each case with its pattern's captured names, guard and body."""
+
+    subject: Expr
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case(Node):
+    names: tuple[str, ...]
+    guard: Expr | None
+    body: Block
+    irrefutable: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class For(Statement):
+    target: Expr
+    iterable: Expr
+    body: Block
+    orelse: Block
+    is_async: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class While(Statement):
+    test: Expr
+    body: Block
+    orelse: Block
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class With(Statement):
+    items: tuple[WithItem, ...]
+    body: Block
+    is_async: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WithItem(Node):
+    value: Expr
+    target: Expr | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guard(Statement):
+    """`try`."""
+
+    body: Block
+    handlers: tuple[Handler, ...]
+    orelse: Block
+    final: Block
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Handler(Node):
+    """`except types as name`; no types for a bare `except:`. A tuple is spread into `types`."""
+
+    types: tuple[Expr, ...]
+    name: str | None
+    body: Block
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Define(Statement):
+    """A nested `def`."""
+
+    function: Function
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DefineClass(Statement):
+    """A class; top-level ones too (then inside the `Class` that the project hands out)."""
+
+    name: str
+    bases: tuple[Argument, ...]
+    decorators: tuple[Expr, ...]
+    body: Block
+
+
+# ------------------------------------------------------------------ functions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameter(Node):
+    """`kind` is "positional-only", "normal", "keyword-only", "*" or "**"."""
+
+    name: str
+    annotation: Expr | None
+    default: Expr | None
+    kind: str = "normal"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Where a slice stands: file, module, first and last line (from 1). `header`: a class without its members."""
+
+    path: str
+    module: str
+    line: int
+    end: int
+    header: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function(Node):
+    """A `def`, `async def` or lambda. `at` is its name (the lambda itself for a lambda).
+
+    `qualname` is the dotted name inside the module: "Service.send", "handler.<locals>.inner",
+    "handler.<locals>.<lambda>". `owner` is the class it stands in, "" outside of classes.
+    """
+
+    name: str
+    qualname: str
+    owner: str
+    source: Source
+    is_async: bool
+    parameters: tuple[Parameter, ...]
+    returns: Expr | None
+    decorators: tuple[Expr, ...]
+    body: Block
+    docstring: str | None = None
+    is_generator: bool = False
+
+    def parameter(self, name: str) -> Parameter | None:
+        return next((p for p in self.parameters if p.name == name), None)
+
+    @property
+    def is_lambda(self) -> bool:
+        return self.name == "<lambda>"
+
+    def __repr__(self) -> str:
+        return f"<Function {self.source.module}:{self.qualname}>"
+
+
+# -------------------------------------------------------------------- walking
+
+Path = tuple[tuple[Node, str], ...]
+"""The way to a node, outermost first: (enclosing statement, the part of it that holds the node)."""
+
+_CHILD_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def child_fields(node: Node) -> tuple[str, ...]:
+    """The names of the fields that hold nodes, in the order in which they run."""
+    kind = type(node)
+    if kind not in _CHILD_FIELDS:
+        _CHILD_FIELDS[kind] = _RUN_ORDER.get(kind) or tuple(
+            f.name for f in fields(kind) if f.name not in _PLAIN
+        )
+    return _CHILD_FIELDS[kind]
+
+
+_PLAIN = {
+    "at",
+    "id",
+    "name",
+    "names",
+    "kind",
+    "operator",
+    "star",
+    "keyword",
+    "is_async",
+    "delegates",
+    "qualname",
+    "owner",
+    "source",
+    "docstring",
+    "is_generator",
+    "irrefutable",
+}
+_RUN_ORDER: dict[type, tuple[str, ...]] = {
+    Assign: ("value", "targets"),
+    For: ("iterable", "target", "body", "orelse"),
+    Comprehension: ("loops", "elements"),
+    CompLoop: ("iterable", "target", "tests"),
+    Conditional: ("test", "body", "orelse"),
+    Walrus: ("value", "target"),
+    Lambda: (),
+    Define: (),
+    DefineClass: (),
+}
+
+
+def _flat(value: object) -> Iterator[Node]:
+    if isinstance(value, Node):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _flat(item)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The direct parts of a node, in run order. Nested functions and classes are not entered."""
+    for name in child_fields(node):
+        yield from _flat(getattr(node, name))
+
+
+def walk(*nodes: Node) -> Iterator[Node]:
+    """Every node below and including `nodes`, in run order, nested functions not entered."""
+    for node in nodes:
+        for part in children(node):
+            yield from walk(part)
+        yield node
+
+
+def walk_function(function: Function) -> Iterator[Node]:
+    """Every node of a function's own body, in run order."""
+    return walk(*function.body)
