@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bglint import tree as t
 from bglint.knowledge import Fact
-from bglint.project import Project, dotted, nearest, task_function
+from bglint.project import Project, dotted, nearest, short_function, task_function
 from bglint.reach import Contact, Visit
 from bglint.sites import TaskSite
 from bglint.values import Const, Frame, Partial, Values
@@ -45,7 +45,9 @@ class Meeting:
 
 def meetings(project: Project, wanted: Wanted) -> Iterator[Meeting]:
     """One meeting a guilty line, of all tasks."""
-    contacts = (c for site in project.sites for c in project.contacts(site) if c.fact is not None and wanted(c))
+    contacts = (
+        c for site in project.sites for c in project.contacts(site) if c.fact is not None and wanted(c)
+    )
     lines: set[tuple[str, int]] = set()
     for group in nearest(c for c in contacts if _happens(project, c)).values():
         first = group[0]
@@ -120,6 +122,15 @@ def module_text(project: Project, path: str) -> str:
     """The whole text of a first-party module, for edits."""
     module = project.program.module(path)
     return "".join(module.lines) if module is not None else ""
+
+
+def reached(project: Project, meeting: Meeting) -> str:
+    """Which task comes to the call, through which functions."""
+    kind = "async task" if meeting.contact.visit.where == "event loop" else "task"
+    says = f"the {kind} `{project.task_name(meeting.site)}` calls it"
+    between = [frame.function for frame, _ in path(meeting.contact.visit, meeting.node)][1:]
+    names = [f"`{short_function(function)}`" for function in between if function is not None]
+    return f"{says} through {', '.join(names)}" if names else says
 
 
 def _is_async_only(node: t.Node) -> bool:

@@ -7,13 +7,19 @@ from collections.abc import Iterator
 from bglint.model import Finding, Fix, Level
 from bglint.project import Project, dotted, short_function
 from bglint.rule import finding
-from bglint.rules._contacts import Meeting, awaits, own_function, path
+from bglint.rules._contacts import Meeting, awaits, own_function, path, reached
 
 _LEVELS: dict[str, Level] = {"error": "error", "warning": "warning"}
 
 
 def blocked(
-    project: Project, code: str, meeting: Meeting, does: str, *, level: Level | None = None, fix: Fix | None = None
+    project: Project,
+    code: str,
+    meeting: Meeting,
+    does: str,
+    *,
+    level: Level | None = None,
+    fix: Fix | None = None,
 ) -> Finding:
     """The finding on one blocking call; `does` says what the call does there: "sleeps"."""
     message = (
@@ -25,15 +31,6 @@ def blocked(
         level=_LEVELS.get(meeting.fact.level, level), site=meeting.site, visit=meeting.contact.visit,
         last=f"{meeting.called} {does} on the event loop", fix=fix, others=meeting.others,
     )  # fmt: skip
-
-
-def reached(project: Project, meeting: Meeting) -> str:
-    """Which task comes to the call, through which functions."""
-    kind = "async task" if meeting.contact.visit.where == "event loop" else "task"
-    says = f"the {kind} `{project.task_name(meeting.site)}` calls it"
-    between = [frame.function for frame, _ in path(meeting.contact.visit, meeting.node)][1:]
-    names = [f"`{short_function(function)}`" for function in between if function is not None]
-    return f"{says} through {', '.join(names)}" if names else says
 
 
 def cure(meeting: Meeting) -> str:

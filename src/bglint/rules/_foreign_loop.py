@@ -1,0 +1,65 @@
+"""Which objects of the app's event loop a coroutine uses: clients, engines, locks that were made elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bglint import tree as t
+from bglint.project import Project
+from bglint.values import Coroutine, Frame, Func, Outside, Value
+
+BOUND_TO_A_LOOP = (
+    "asyncio.Lock", "asyncio.Event", "asyncio.Semaphore", "asyncio.Condition", "asyncio.Queue",
+    "httpx.AsyncClient", "aiohttp.ClientSession", "openai.AsyncOpenAI", "anthropic.AsyncAnthropic",
+    "sqlalchemy.ext.asyncio.AsyncEngine", "sqlalchemy.ext.asyncio.AsyncSession",
+    "sqlalchemy.ext.asyncio.async_sessionmaker", "redis.asyncio.Redis", "asyncpg.Pool", "databases.Database",
+    "motor.motor_asyncio.AsyncIOMotorClient", "elasticsearch.AsyncElasticsearch",
+)  # fmt: skip
+MOST_FRAMES = 200
+
+
+def foreign_object(project: Project, coroutine: t.Expr | None, frame: Frame) -> tuple[t.Expr, Frame] | None:
+    """The first use, in what the coroutine runs, of such an object that the coroutine did not make itself."""
+    values = project.evaluate(coroutine, frame) if coroutine is not None else ()
+    frames = _below(project, [start for value in values for start in _starts(project, value)])
+    for each in frames:
+        for expr in _names_in(each):
+            if any(_is_foreign(project, value, frames) for value in project.evaluate(expr, each)):
+                return expr, each
+    return None
+
+
+def made_elsewhere(value: Value, frames: Iterable[Frame]) -> bool:
+    """True where a value was born outside of these frames: in a module, a handler, another object."""
+    birth = value.birth
+    own = {frame.function for frame in frames}
+    return birth is not None and (birth.frame.function is None or birth.frame.function not in own)
+
+
+def _is_foreign(project: Project, value: Value, frames: Iterable[Frame]) -> bool:
+    if not isinstance(value, Outside) or not value.instance:
+        return False
+    return project.is_a(value, *BOUND_TO_A_LOOP) and made_elsewhere(value, frames)
+
+
+def _starts(project: Project, value: Value) -> Iterator[Frame]:
+    if isinstance(value, Coroutine):
+        yield value.call
+    elif isinstance(value, Func) and value.function.is_async:
+        yield project.frame(value.function)
+
+
+def _below(project: Project, waiting: list[Frame]) -> list[Frame]:
+    """The frames that these run, themselves included."""
+    found: dict[Frame, None] = {}
+    while waiting and len(found) < MOST_FRAMES:
+        frame = waiting.pop(0)
+        if frame not in found:
+            found[frame] = None
+            waiting.extend(edge.target for edge in project.steps(frame)[0])  # type: ignore[attr-defined]
+    return list(found)
+
+
+def _names_in(frame: Frame) -> Iterator[t.Expr]:
+    if frame.function is not None:
+        yield from (n for n in t.walk_function(frame.function) if isinstance(n, (t.Name, t.Attribute)))

@@ -1,0 +1,116 @@
+"""How long a call may wait: the timeout that it is given, that its client has, or that somebody puts around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.knowledge import Fact
+from bglint.project import Project
+from bglint.reach import Contact
+from bglint.rules._contacts import argument, is_none, path, unsure
+from bglint.values import Birth, Frame, Outside, Value
+
+DEADLINES = (
+    "asyncio.timeout", "asyncio.timeout_at", "anyio.fail_after", "anyio.move_on_after", "async_timeout.timeout",
+)  # fmt: skip
+WAITS_FOR = ("asyncio.wait_for", "asyncio.wait")
+OWN_SOCKETS = ("smtplib", "urllib", "socket", "http", "ftplib", "poplib", "imaplib", "telnetlib", "xmlrpc")
+
+
+def waits_for_ever(project: Project, contact: Contact) -> bool:
+    """True where nothing ends the wait: no timeout given, or None; no deadline around; no default of the process."""
+    fact = contact.fact
+    if fact is None or unsure(project, contact):
+        return False
+    endless = _not_given(contact, fact) if fact.timeout else _given_as_none(project, contact, fact)
+    return endless and not _cancelled_from_outside(project, contact) and not _has_default(project, contact)
+
+
+def given(contact: Contact, fact: Fact) -> t.Expr | None:
+    """The timeout that the call is given."""
+    position = fact.timeout_position
+    name = fact.timeout or fact.timeout_none
+    if position is not None:
+        return argument(contact, position, name)
+    return contact.node.keyword(name)
+
+
+def _not_given(project: Project, contact: Contact, fact: Fact) -> bool:
+    timeout = given(contact, fact)
+    if timeout is not None:
+        return is_none(project.evaluate(timeout, contact.visit.frame))
+    if fact.timeout_in != "constructor":
+        return True
+    maker = _constructor(contact.value)
+    return maker is not None and not _names_a_timeout(maker, fact)
+
+
+def _names_a_timeout(maker: Birth, fact: Fact) -> bool:
+    node = maker.node
+    if not isinstance(node, t.Call):
+        return True
+    by_place = fact.timeout_position is not None and node.argument(fact.timeout_position) is not None
+    return by_place or node.spread or node.keyword(fact.timeout) is not None
+
+
+def _given_as_none(project: Project, contact: Contact, fact: Fact) -> bool:
+    if not fact.timeout_none:
+        return False
+    timeout = given(contact, fact)
+    if timeout is not None:
+        others = [contact.node.keyword(name) for name in fact.timeout_also]
+        return is_none(project.evaluate(timeout, contact.visit.frame)) and not any(others)
+    return _client_without(project, contact)
+
+
+def _client_without(project: Project, contact: Contact) -> bool:
+    """True for a call on a client made with `timeout=None` where the task does not come by: that is told here."""
+    maker = _constructor(contact.value)
+    if maker is None or not isinstance(maker.node, t.Call):
+        return False
+    own = {visit.frame.function for visit in project.visits(contact.visit.site)}
+    timeout = maker.node.keyword("timeout")
+    made_elsewhere = maker.frame.function is None or maker.frame.function not in own
+    return timeout is not None and made_elsewhere and is_none(project.evaluate(timeout, maker.frame))
+
+
+def _constructor(value: Value) -> Birth | None:
+    """Where the object was made that a method is called on."""
+    owner = value.of if isinstance(value, Outside) else None
+    birth = owner.birth if owner is not None else None
+    return birth if birth is not None and birth.kind in ("call", "with") else None
+
+
+def _cancelled_from_outside(project: Project, contact: Contact) -> bool:
+    """True below `asyncio.timeout`, `anyio.fail_after` or `wait_for`, for what can be cancelled at all."""
+    can_be = contact.fact is not None and not contact.fact.blocks
+    return can_be and any(
+        _has_deadline(project, node, frame) for frame, node in path(contact.visit, contact.node)
+    )
+
+
+def _has_deadline(project: Project, node: t.Node, frame: Frame) -> bool:
+    if frame.function is None:
+        return False
+    blocks = [
+        n for n, part in project.chain(node, frame.function) if isinstance(n, t.With) and part == "body"
+    ]
+    managers = [item.value for block in blocks for item in block.items if isinstance(item.value, t.Call)]
+    waiting = [call for call in _calls(frame.function) if node in t.walk(*call.arguments)]
+    around = any(_is(project, call, frame, DEADLINES) for call in managers)
+    return around or any(_is(project, call, frame, WAITS_FOR) for call in waiting)
+
+
+def _calls(function: t.Function) -> Iterator[t.Call]:
+    return (node for node in t.walk_function(function) if isinstance(node, t.Call))
+
+
+def _is(project: Project, call: t.Call, frame: Frame, names: tuple[str, ...]) -> bool:
+    return any(isinstance(v, Outside) and v.name in names for v in project.evaluate(call.func, frame))
+
+
+def _has_default(project: Project, contact: Contact) -> bool:
+    """True for the standard library's sockets where the project calls `socket.setdefaulttimeout`."""
+    own = contact.name.partition(".")[0] in OWN_SOCKETS
+    return own and any(True for _ in project.modules(r"setdefaulttimeout\("))

@@ -1,0 +1,110 @@
+"""BG206: waiting for threads, locks and keys on the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project, dotted
+from bglint.rule import rule
+from bglint.rules._contacts import Meeting, blocking
+from bglint.rules._offload import blocked
+from bglint.values import Const
+
+
+@rule("BG206", level="error")
+def blocking_wait(project: Project) -> Iterator[Finding]:
+    """An async task waits for a thread, a lock or a queue, and the whole server waits with it.
+
+    ## What it does
+    Finds waits of the threaded world in what an `async def` task runs, at any depth: `result()` of a future that
+    `submit` or `run_coroutine_threadsafe` gave, `Thread.join`, `queue.Queue.get`, `threading.Event.wait`,
+    `concurrent.futures.wait`, `input`. `Lock.acquire` is a warning. Waits that cannot last are left alone:
+    `blocking=False`, `get_nowait`, a timeout of zero, a future that is known to be done, and everything of asyncio.
+
+    ## Why is this bad?
+    An `async def` task runs on the event loop, the one thread that serves all requests. While it waits, the server
+    answers nobody. Often it waits for ever: the work it waits for needs the event loop itself, as the coroutine
+    does that was given to `run_coroutine_threadsafe`.
+
+    ## Example
+    ```python
+    import logging
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+    pool = ThreadPoolExecutor()
+
+
+    def measure(name: str) -> int:
+        return len(name)
+
+
+    async def report(name: str) -> None:
+        logger.info("size: %s", pool.submit(measure, name).result())
+
+
+    @app.post("/reports/{name}")
+    async def start_report(name: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(report, name)
+        return {"status": "success"}
+    ```
+
+    ## Use instead
+    ```python
+    import asyncio
+    import logging
+    from concurrent.futures import ThreadPoolExecutor
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+    pool = ThreadPoolExecutor()
+
+
+    def measure(name: str) -> int:
+        return len(name)
+
+
+    async def report(name: str) -> None:
+        logger.info("size: %s", await asyncio.wrap_future(pool.submit(measure, name)))
+
+
+    @app.post("/reports/{name}")
+    async def start_report(name: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(report, name)
+        return {"status": "success"}
+    ```
+
+    ## Verified by
+    The witness watches what all these waits come down to (`threading.Condition.wait`, `Thread.join`, the lock's own
+    `acquire`, `input`): in the bad apps they run in the thread of the event loop, in the others they do not.
+    """
+    for meeting in blocking(project, "wait"):
+        if not _returns_at_once(project, meeting) and not _known_done(project, meeting):
+            yield blocked(project, "BG206", meeting, "waits")
+
+
+def _returns_at_once(project: Project, meeting: Meeting) -> bool:
+    """True where False or zero is given: `blocking=False`, `get(False)`, `timeout=0`."""
+    given = (project.evaluate(argument.value, meeting.frame) for argument in meeting.node.arguments)
+    return any(values == (Const(value=0),) for values in given)
+
+
+def _known_done(project: Project, meeting: Meeting) -> bool:
+    """True below `if future.done():`."""
+    function, func = meeting.frame.function, meeting.node.func
+    if function is None or not isinstance(func, t.Attribute):
+        return False
+    question = f"{dotted(func.value)}.done()"
+    return any(
+        isinstance(holder, t.Branch)
+        and part == "body"
+        and project.text(holder.test, meeting.frame) == question
+        for holder, part in project.chain(meeting.node, function)
+    )

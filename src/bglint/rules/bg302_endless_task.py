@@ -1,0 +1,189 @@
+"""BG302: loops without an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project
+from bglint.reach import Visit
+from bglint.rule import finding, rule
+from bglint.rules._contacts import path
+from bglint.sites import TaskSite
+from bglint.values import Const, Frame, Outside
+
+OWN_THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process")
+ENDLESS = ("itertools.count", "itertools.cycle")
+
+
+@rule("BG302", level="warning")
+def endless_task(project: Project) -> Iterator[Finding]:
+    """A background task never ends: each request starts one more, and shutdown waits for all of them.
+
+    ## What it does
+    Finds `while True` (or a loop on another constant) without a reachable `break`, `return` or `raise` in what a
+    task runs: consumers, pollers, schedulers.
+
+    ## Why is this bad?
+    A background task belongs to one response. Each request starts another copy of the loop; a `def` task takes one
+    of the 40 threads of the pool for good. On shutdown the server waits for the tasks of its responses without any
+    limit: a reload hangs until somebody kills it, and the loop dies wherever it is.
+
+    ## Example
+    ```python
+    import asyncio
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+    events: asyncio.Queue[str] = asyncio.Queue()
+
+
+    async def consume() -> None:
+        while True:
+            logger.info("event %s", await events.get())
+
+
+    @app.post("/consumer")
+    async def start_consumer(tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(consume)
+        return {"status": "success"}
+    ```
+
+    ## Use instead
+    ```python
+    import asyncio
+    import contextlib
+    import logging
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+
+    logger = logging.getLogger(__name__)
+    events: asyncio.Queue[str] = asyncio.Queue()
+
+
+    async def consume() -> None:
+        while True:
+            logger.info("event %s", await events.get())
+
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        consumer = asyncio.create_task(consume())
+        yield
+        consumer.cancel()
+
+
+    app = FastAPI(lifespan=lifespan)
+    ```
+    Work that belongs to the application starts in its lifespan, once, and is cancelled at its end. Work that has to
+    survive a restart belongs to a worker of its own.
+
+    ## Verified by
+    The witness sends the request and looks again three seconds later: in the bad apps the task still runs.
+    """
+    seen: set[t.Node] = set()
+    for site in project.sites:
+        if _ends_with_its_handler(site):
+            continue
+        for visit in project.visits(site):
+            for loop in _endless_loops(project, visit):
+                if loop not in seen and not _has_own_thread(project, visit):
+                    seen.add(loop)
+                    yield _finding(project, loop, visit)
+
+
+def _finding(project: Project, loop: t.For | t.While, visit: Visit) -> Finding:
+    task = project.task_name(visit.site)
+    message = (
+        f"This loop never ends, so the task `{task}` never ends: "
+        "each request starts one more, and shutdown waits for all of them."
+    )
+    cure = (
+        "Start it once, in the application's lifespan, and cancel it there; "
+        "or run it as a worker of its own; or give the loop an end."
+    )
+    return finding(
+        project, "BG302", loop, visit.frame, message, cure, site=visit.site, visit=visit, last="never ends"
+    )
+
+
+def _endless_loops(project: Project, visit: Visit) -> Iterator[t.For | t.While]:
+    function = visit.frame.function
+    if function is None or function.is_generator:
+        return
+    for node in t.walk_function(function):
+        if (
+            isinstance(node, (t.For, t.While))
+            and _repeats(project, node, visit.frame)
+            and not _may_leave(node)
+        ):
+            yield node
+
+
+def _repeats(project: Project, loop: t.For | t.While, frame: Frame) -> bool:
+    if isinstance(loop, t.While):
+        values = project.evaluate(loop.test, frame) if isinstance(loop.test, t.Constant) else ()
+        return any(isinstance(value, Const) and bool(value.value) for value in values)
+    func = loop.iterable.func if isinstance(loop.iterable, t.Call) else None
+    called = project.evaluate(func, frame) if func is not None else ()
+    return any(isinstance(value, Outside) and value.name in ENDLESS for value in called)
+
+
+def _may_leave(loop: t.For | t.While) -> bool:
+    """True where a `break` of this loop, a `return` or an uncaught `raise` can be reached."""
+    return _leaves(loop.body, inside=False, caught=False)
+
+
+def _leaves(block: t.Block, *, inside: bool, caught: bool) -> bool:
+    """`inside`: in a loop of its own, whose `break` is not ours; `caught`: an `except` here takes what is raised."""
+    return any(_leaves_by(statement, inside=inside, caught=caught) for statement in block)
+
+
+def _leaves_by(node: t.Statement, *, inside: bool, caught: bool) -> bool:
+    if isinstance(node, t.Return):
+        return True
+    if isinstance(node, (t.Break, t.Raise)):
+        return not (inside if isinstance(node, t.Break) else caught)
+    if isinstance(node, t.Branch):
+        return any(_leaves(part, inside=inside, caught=caught) for part in (node.body, node.orelse))
+    if isinstance(node, (t.For, t.While)):
+        return _leaves(node.body, inside=True, caught=caught) or _leaves(
+            node.orelse, inside=inside, caught=caught
+        )
+    if isinstance(node, t.With):
+        return _leaves(node.body, inside=inside, caught=caught)
+    if isinstance(node, t.Match):
+        return any(_leaves(case.body, inside=inside, caught=caught) for case in node.cases)
+    if isinstance(node, t.Guard):
+        return _leaves_guard(node, inside=inside, caught=caught)
+    return False
+
+
+def _leaves_guard(node: t.Guard, *, inside: bool, caught: bool) -> bool:
+    tried = _leaves(node.body, inside=inside, caught=caught or bool(node.handlers))
+    others = (node.orelse, node.final, *(handler.body for handler in node.handlers))
+    return tried or any(_leaves(part, inside=inside, caught=caught) for part in others)
+
+
+def _has_own_thread(project: Project, visit: Visit) -> bool:
+    """True below `Thread(target=...)`: the task itself goes on."""
+    hops = [(frame, node) for frame, node in path(visit, visit.frame.function or visit.site.call)][:-1]
+    called = (project.evaluate(node.func, frame) for frame, node in hops if isinstance(node, t.Call))
+    return any(isinstance(v, Outside) and v.name in OWN_THREADS for values in called for v in values)
+
+
+def _ends_with_its_handler(site: TaskSite) -> bool:
+    """True for `create_task` in a WebSocket endpoint, or in a function that cancels a task again."""
+    if site.kind != "create_task" or site.function is None:
+        return False
+    is_websocket = site.role is not None and site.role.kind == "websocket"
+    return is_websocket or any(_cancels(node) for node in t.walk_function(site.function))
+
+
+def _cancels(node: t.Node) -> bool:
+    return isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name == "cancel"

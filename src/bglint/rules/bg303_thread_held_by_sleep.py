@@ -1,0 +1,108 @@
+"""BG303: `def` tasks that sleep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint.model import Finding
+from bglint.project import Project
+from bglint.reach import Contact
+from bglint.rule import finding, rule
+from bglint.rules._contacts import Meeting, argument, is_def_task, meetings, number, reached
+from bglint.rules._loops import loops_around, turns
+
+LONG = 1.0
+
+
+@rule("BG303", level="warning")
+def thread_held_by_sleep(project: Project) -> Iterator[Finding]:
+    """A `def` task sleeps, and holds one of the 40 threads that every `def` endpoint needs.
+
+    ## What it does
+    Finds `time.sleep` in what a `def` task runs where it lasts a second or more: once, or in a loop that adds up to a
+    second, whose number of turns is unknown (polling), or whose pause is unknown.
+
+    ## Why is this bad?
+    A `def` task runs in a thread of the pool that serves all `def` endpoints and dependencies, 40 threads in all. A
+    sleeping task keeps its thread. With 40 of them asleep no `def` endpoint answers any more, and new tasks wait in
+    line, while the processor has nothing to do.
+
+    ## Example
+    ```python
+    import logging
+    import time
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def remind(email: str) -> None:
+        time.sleep(30)
+        logger.info("reminding %s", email)
+
+
+    @app.post("/signup")
+    async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(remind, email)
+        return {"status": "success"}
+    ```
+
+    ## Use instead
+    ```python
+    import asyncio
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    async def remind(email: str) -> None:
+        await asyncio.sleep(30)
+        logger.info("reminding %s", email)
+
+
+    @app.post("/signup")
+    async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(remind, email)
+        return {"status": "success"}
+    ```
+    An async task sleeps without a thread. Blocking work between the pauses goes through `await asyncio.to_thread(...)`.
+
+    ## Verified by
+    The witness adds up what the task asks of `time.sleep` in threads of the pool: a second or more in the bad apps,
+    less in the others. That 40 such tasks stop every `def` endpoint follows from `run_in_threadpool` in
+    `starlette/concurrency.py`, which tasks and endpoints share.
+    """
+    for meeting in meetings(project, lambda c: c.effect == "sleep" and c.blocks and is_def_task(c)):
+        if _is_long(project, meeting.contact):
+            yield _told(project, meeting)
+
+
+def _told(project: Project, meeting: Meeting) -> Finding:
+    message = (
+        f"{meeting.called} holds one of the 40 threads that all `def` endpoints share: "
+        f"{reached(project, meeting)}."
+    )
+    cure = "Make the task an `async def` and write `await asyncio.sleep(...)`; or hand the waiting to a task queue."
+    return finding(
+        project, "BG303", meeting.node, meeting.frame, message, cure,
+        site=meeting.site, visit=meeting.contact.visit, others=meeting.others,
+    )  # fmt: skip
+
+
+def _is_long(project: Project, contact: Contact) -> bool:
+    """A second or more in all; in a loop also where the pause or the number of turns is not known."""
+    seconds = number(project, argument(contact, 0, "seconds"), contact.visit.frame)
+    around = [
+        turns(project, loop, frame) for frame, loop in loops_around(project, contact.visit, contact.node)
+    ]
+    if seconds is None or None in around:
+        return bool(around)
+    total = seconds
+    for count in around:
+        total *= count if count is not None else 1
+    return total >= LONG

@@ -1,0 +1,122 @@
+"""BG304: network calls and processes that may be waited for without end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import edits
+from bglint.model import Finding, Fix, Span
+from bglint.project import Project
+from bglint.reach import Contact
+from bglint.rule import finding, rule
+from bglint.rules._contacts import Meeting, meetings, reached
+from bglint.rules._timeouts import given, waits_for_ever
+
+SECONDS = 10
+
+
+@rule("BG304", level="warning", fixable="unsafe")
+def no_timeout(project: Project) -> Iterator[Finding]:
+    """A task calls the network without a timeout, and may wait for ever.
+
+    ## What it does
+    Finds network calls of tasks where the library's default is to wait without end and no timeout is given: requests,
+    urllib, smtplib, sockets, `Popen.wait`; and clients that are told to wait without end (`timeout=None` of httpx).
+    `asyncio.timeout`, `asyncio.wait_for`, `anyio.fail_after` around the call and `socket.setdefaulttimeout` count.
+
+    ## Why is this bad?
+    A server that accepts the connection and never answers is an everyday failure. Nobody waits for a background task,
+    so nobody notices: its thread, one of 40, is gone, the tasks queued behind it never run, and shutdown hangs on it.
+
+    ## Example
+    ```python
+    import logging
+
+    import requests
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def notify(text: str) -> None:
+        try:
+            requests.post("https://chat.example.com/hooks", json={"text": text})
+        except requests.RequestException:
+            logger.exception("chat not notified")
+
+
+    @app.post("/signup")
+    async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(notify, f"new user {email}")
+        return {"status": "success"}
+    ```
+
+    ## Use instead
+    ```python
+    import logging
+
+    import requests
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def notify(text: str) -> None:
+        try:
+            requests.post("https://chat.example.com/hooks", json={"text": text}, timeout=10)
+        except requests.RequestException:
+            logger.exception("chat not notified")
+
+
+    @app.post("/signup")
+    async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(notify, f"new user {email}")
+        return {"status": "success"}
+    ```
+
+    ## Verified by
+    The witness looks at the sockets that are connected, the requests that are sent and the processes that are waited
+    for: in the bad apps one of them has no timeout, in the others each has one.
+    """
+    for meeting in meetings(project, lambda c: _may_wait(c) and waits_for_ever(project, c)):
+        yield _told(project, meeting)
+
+
+def _may_wait(contact: Contact) -> bool:
+    """Programs that are run to their end are long-running-task's; here only those that are waited for."""
+    fact = contact.fact
+    if fact is None or not (fact.timeout or fact.timeout_none):
+        return False
+    return fact.effect != "process" or contact.name.startswith("subprocess.Popen.")
+
+
+def _told(project: Project, meeting: Meeting) -> Finding:
+    message = f"{meeting.called} may wait for ever: {reached(project, meeting)}, and it is given no timeout."
+    name = meeting.fact.timeout or meeting.fact.timeout_none
+    cure = f"Give it a timeout, as in `{name}={SECONDS}`, and handle the error that it raises then."
+    return finding(
+        project, "BG304", meeting.node, meeting.frame, message, cure,
+        site=meeting.site, visit=meeting.contact.visit, others=meeting.others, fix=_fix(project, meeting),
+    )  # fmt: skip
+
+
+def _fix(project: Project, meeting: Meeting) -> Fix | None:
+    """`timeout=10` as last argument; none where the call has a timeout already, or comments between its arguments."""
+    fact, node = meeting.fact, meeting.node
+    text = project.text(node, meeting.frame)
+    can_be_given = fact.timeout and not fact.timeout_in and node is not meeting.site.call
+    if not can_be_given or "#" in text or not text.endswith(")") or given(meeting.contact, fact) is not None:
+        return None
+    edit = _appended(text, project.span(node, meeting.frame), f"{fact.timeout}={SECONDS}")
+    return Fix(f"Add `{fact.timeout}={SECONDS}`", (edits.insert(meeting.frame.path, *edit),), safe=False)
+
+
+def _appended(text: str, span: Span, argument: str) -> tuple[int, int, str]:
+    """Where the last argument ends, and what to write there."""
+    before = text[:-1].rstrip()
+    comma = "" if before.endswith("(") else " " if before.endswith(",") else ", "
+    lines = before.split("\n")
+    column = len(lines[-1]) + (span.column if len(lines) == 1 else 1)
+    return span.line + len(lines) - 1, column, comma + argument

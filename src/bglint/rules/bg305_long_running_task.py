@@ -1,0 +1,225 @@
+"""BG305: tasks that take minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project, dotted
+from bglint.reach import Contact, Visit
+from bglint.rule import finding, rule
+from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, path, reached, unsure
+from bglint.rules._loops import is_range, length
+from bglint.rules._timeouts import given
+from bglint.rules._weight import to_a_queue
+from bglint.values import Frame
+
+MINUTE = 60.0
+TRIES = ("attempt", "retry", "trial")
+PARALLEL = (
+    "append",
+    "add",
+    "gather",
+    "as_completed",
+    "wait",
+    "create_task",
+    "start_soon",
+    "ensure_future",
+    "submit",
+)
+
+
+@rule("BG305", level="warning")
+def long_running_task(project: Project) -> Iterator[Finding]:
+    """A background task takes minutes: every deployment kills it midway, and nobody takes it up again.
+
+    ## What it does
+    Finds a single sleep of a minute or more in an `async def` task, a `for` loop that calls other servers one after
+    the other over a collection of unknown size, and another program that is run without a timeout or with one above
+    a minute.
+
+    ## Why is this bad?
+    A background task lives in the web server's process. A deployment, a crash or a reload ends it, whatever it was
+    doing, and there is no record from which it could go on. A hundred calls of one second each are a minute and a
+    half in which the tasks behind it wait; one that hangs stops them all.
+
+    ## Example
+    ```python
+    import asyncio
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    async def remind(email: str) -> None:
+        await asyncio.sleep(24 * 60 * 60)
+        logger.info("reminding %s", email)
+
+
+    @app.post("/signup")
+    async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(remind, email)
+        return {"status": "success"}
+    ```
+
+    ## Use instead
+    ```python
+    import datetime
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+    reminders: list[tuple[datetime.datetime, str]] = []  # a table in real life, read by a scheduled job
+
+
+    def plan_reminder(email: str) -> None:
+        reminders.append((datetime.datetime.now() + datetime.timedelta(days=1), email))
+
+
+    @app.post("/signup")
+    async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(plan_reminder, email)
+        return {"status": "success"}
+    ```
+    Work for later belongs into a scheduler or a task queue. Many calls run at the same time with `asyncio.gather`
+    and a limit, or as one job each. Another program gets a timeout, or a worker of its own.
+
+    ## Verified by
+    The witness counts: a sleep of a minute, a program that may run for more than a minute, or twenty remote calls of
+    which no two are under way at the same time. The bad apps have one of these, the others none.
+    """
+    yield from (_sleep(project, meeting) for meeting in meetings(project, lambda c: _sleeps_long(project, c)))
+    yield from (_program(project, meeting) for meeting in meetings(project, lambda c: _runs_long(project, c)))
+    yield from _one_by_one(project)
+
+
+# ------------------------------------------------------------------ sleeps, programs
+
+
+def _sleeps_long(project: Project, contact: Contact) -> bool:
+    if contact.effect != "sleep" or not contact.awaited or _in_endless_loop(project, contact):
+        return False
+    seconds = number(project, argument(contact, 0, "delay"), contact.visit.frame)
+    return seconds is not None and seconds >= MINUTE
+
+
+def _in_endless_loop(project: Project, contact: Contact) -> bool:
+    """A loop without an end is endless-task's; how long it sleeps each time does not matter."""
+    function = contact.visit.frame.function
+    chain = project.chain(contact.node, function) if function is not None else ()
+    return any(isinstance(node, t.While) and isinstance(node.test, t.Constant) for node, _ in chain)
+
+
+def _runs_long(project: Project, contact: Contact) -> bool:
+    """A program in a thread: on the event loop it is blocking-process's, however short."""
+    fact = contact.fact
+    on_loop = contact.visit.where == "event loop"
+    if fact is None or fact.effect != "process" or not fact.blocks or on_loop or unsure(project, contact):
+        return False
+    timeout = given(contact, fact) if fact.timeout else None
+    if timeout is None or is_none(project.evaluate(timeout, contact.visit.frame)):
+        return not contact.name.startswith("subprocess.Popen.")
+    seconds = number(project, timeout, contact.visit.frame)
+    return seconds is not None and seconds > MINUTE
+
+
+def _sleep(project: Project, meeting: Meeting) -> Finding:
+    message = f"{meeting.called} sleeps for a minute or more: {reached(project, meeting)}, and a restart forgets it."
+    cure = "Store what is to be done and when, and let a scheduler or a task queue do it."
+    return _told(project, meeting, message, cure)
+
+
+def _program(project: Project, meeting: Meeting) -> Finding:
+    message = (
+        f"{meeting.called} may run for more than a minute: {reached(project, meeting)}, "
+        "and a restart kills it midway."
+    )
+    cure = f"{to_a_queue(project, meeting.frame)} If it is short, give it a timeout of a minute or less."
+    return _told(project, meeting, message, cure)
+
+
+def _told(project: Project, meeting: Meeting, message: str, cure: str) -> Finding:
+    return finding(
+        project, "BG305", meeting.node, meeting.frame, message, cure,
+        site=meeting.site, visit=meeting.contact.visit, others=meeting.others,
+    )  # fmt: skip
+
+
+# ----------------------------------------------------------------- one after the other
+
+
+def _one_by_one(project: Project) -> Iterator[Finding]:
+    seen: set[t.For] = set()
+    for meeting in meetings(project, lambda c: c.effect == "network" and _is_done_here(c)):
+        for visit, loop in _long_loops(project, meeting.contact):
+            if loop not in seen:
+                seen.add(loop)
+                yield _loop(project, meeting, visit, loop)
+
+
+def _is_done_here(contact: Contact) -> bool:
+    return contact.fact is not None and (contact.awaited or not contact.fact.is_async)
+
+
+def _loop(project: Project, meeting: Meeting, visit: Visit, loop: t.For) -> Finding:
+    message = (
+        f"This loop waits for {meeting.called} in each turn, one after the other, in the task "
+        f"`{project.task_name(meeting.site)}`: with many elements it runs for minutes, and a restart ends it midway."
+    )
+    cure = (
+        f"Let them run at the same time, with a limit (`asyncio.gather`). {to_a_queue(project, visit.frame)}"
+    )
+    return finding(project, "BG305", loop, visit.frame, message, cure, site=visit.site, visit=visit)
+
+
+def _long_loops(project: Project, contact: Contact) -> Iterator[tuple[Visit, t.For]]:
+    """The loops around the call whose turns nobody has bounded, if each turn waits for the call."""
+    ways = list(path(contact.visit, contact.node))
+    visits = _visits(contact.visit)
+    if all(_waits(frame, node) for frame, node in ways):
+        for visit, (frame, node) in zip(visits, ways, strict=True):
+            chain = project.chain(node, frame.function) if frame.function is not None else ()
+            for loop, part in chain:
+                if isinstance(loop, t.For) and part == "body" and _is_unbounded(project, loop, frame):
+                    yield visit, loop
+
+
+def _visits(visit: Visit) -> list[Visit]:
+    return [*(_visits(visit.before) if visit.before is not None else []), visit]
+
+
+def _waits(frame: Frame, node: t.Node) -> bool:
+    """False where the call is only collected, or started beside others."""
+    function = frame.function
+    if function is None or not isinstance(node, t.Call):
+        return function is not None
+    calls = [n for n in t.walk_function(function) if isinstance(n, t.Call) and n is not node]
+    around = [call for call in calls if node in t.walk(*call.arguments)]
+    started = any(dotted(call.func).rpartition(".")[2] in PARALLEL for call in around)
+    return not started and not _collected(function, node)
+
+
+def _collected(function: t.Function, call: t.Call) -> bool:
+    """True for `jobs = [send(x) for x in ...]` and `job = send(x)` of a coroutine."""
+    return any(
+        isinstance(node, t.Comprehension) and call in node.elements for node in t.walk_function(function)
+    )
+
+
+def _is_unbounded(project: Project, loop: t.For, frame: Frame) -> bool:
+    """Silent for `range` (attempts, pages), for what is short, and for what is left early."""
+    if loop.is_async or is_range(project, loop.iterable, frame) or _is_a_try(loop):
+        return False
+    leaves = any(isinstance(node, (t.Break, t.Return)) for node in t.walk(*loop.body))
+    return not leaves and length(project, loop.iterable, frame) is None
+
+
+def _is_a_try(loop: t.For) -> bool:
+    """`for attempt in Retrying(...)`."""
+    return isinstance(loop.target, t.Name) and loop.target.id.lstrip("_").startswith(TRIES)
