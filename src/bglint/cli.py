@@ -15,7 +15,7 @@ import click
 from bglint import __version__
 from bglint import config as configuration
 from bglint.config import Config, ConfigError
-from bglint.discover import PathError, encoding_of
+from bglint.discover import PathError, decode, encoding_of
 from bglint.lint import lint
 from bglint.model import Report
 from bglint.output import Output, outputs, wants_color, width, write
@@ -157,6 +157,7 @@ def check(ctx: click.Context, /, paths: tuple[str, ...], **chosen: Any) -> None:
     if chosen["diff"]:
         _show_diff(fixed)
     else:
+        _tell_fixed(fixed, places)
         _write(report, places, config, chosen)
     ctx.exit(_exit_code(report, fixed, chosen))
 
@@ -165,7 +166,13 @@ def _standard_input(chosen: Mapping[str, Any]) -> dict[str, bytes]:
     name = chosen["stdin_filename"]
     if name and chosen["fix"]:
         raise click.UsageError("--fix has no file to write with --stdin-filename; use --diff.")
-    return {name: sys.stdin.buffer.read()} if name else {}
+    return {_as_shown(name): sys.stdin.buffer.read()} if name else {}
+
+
+def _as_shown(path: str) -> str:
+    """The path as findings write it."""
+    relative = os.path.relpath(path).replace(os.sep, "/")
+    return os.path.abspath(path) if relative.startswith("../") else relative
 
 
 def _configured(paths: Sequence[str], chosen: Mapping[str, Any]) -> Config:
@@ -199,7 +206,8 @@ def _lint(
             return again({}), None
         from bglint import fix
 
-        outcome = fix.until_stable(again, safe_only=not config.unsafe_fixes)
+        unsaved = {name: decode(data) for name, data in given.items()}
+        outcome = fix.until_stable(again, safe_only=not config.unsafe_fixes, given=unsaved)
     unwritten = () if chosen["diff"] else fix.write(outcome.fixed)
     problems = (*outcome.report.problems, *outcome.fixed.problems, *unwritten)
     return replace(outcome.report, problems=problems), outcome.fixed
@@ -210,6 +218,24 @@ def _show_diff(fixed: Fixed | None) -> None:
 
     for path, text in sorted(fixed.texts.items() if fixed else ()):
         sys.stdout.write(fix.diff(fixed.before[path], text, path) if fixed else "")
+
+
+def _tell_fixed(fixed: Fixed | None, places: Sequence[Output]) -> None:
+    if fixed is None or not fixed.texts:
+        return
+    findings, files = (
+        _count(len(things), noun) for things, noun in ((fixed.applied, "finding"), (fixed.texts, "file"))
+    )
+    click.echo(f"Fixed {findings} in {files}.", err=not _is_for_a_person(places))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _is_for_a_person(places: Sequence[Output]) -> bool:
+    """Does the text report go to the standard output?"""
+    return any(output.format == "text" and not output.file for output in places)
 
 
 def _write(report: Report, places: Sequence[Output], config: Config, chosen: Mapping[str, Any]) -> None:
@@ -223,7 +249,7 @@ def _write(report: Report, places: Sequence[Output], config: Config, chosen: Map
     )
     for output in places:
         write(report, output, look if not output.file else replace(look, color=chosen["color"] == "always"))
-    if not any(output.format == "text" and not output.file for output in places):
+    if not _is_for_a_person(places):
         _tell_problems(report)
 
 

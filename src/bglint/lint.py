@@ -48,7 +48,8 @@ def lint(
     found, crashes = _run(active, project, progress)
     findings = _unique(finding for finding in found if _is_asked_for(finding, sources, config))
     names = {rule.code: rule.name for rule in rules.values()}
-    left = silence(findings, project, config, names, {rule.code for rule in active}, since)
+    complete = not (sources.problems or project.problems or crashes)
+    left = silence(findings, project, config, names, {rule.code for rule in active}, since, complete)
     problems = dict.fromkeys((*sources.problems, *project.problems, *left.problems, *crashes))
     unfollowed = project.unfollowed()
     return Report(
@@ -81,14 +82,18 @@ def active_rules(rules: Mapping[str, Rule], config: Config) -> list[Rule]:
 
 
 def _understand(sources: Sources, config: Config) -> Project:
-    """The project, with the versions and knowledge tables of the user tried once."""
+    """The project, with the user's knowledge table and versions tried before they are needed."""
     from bglint.project import Project
 
+    place = f"{config.source}: " if config.source else ""
     try:
         project = Project(sources, config)
+    except ValueError as error:
+        raise ConfigError(f"{place}[knowledge] {error}") from error
+    try:
         project.framework(sources.files[0].path)
     except ValueError as error:
-        raise ConfigError(f"{config.source}: {error}" if config.source else str(error)) from error
+        raise ConfigError(f"{place}not a version of FastAPI or Starlette: {error}") from error
     return project
 
 

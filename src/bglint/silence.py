@@ -39,10 +39,13 @@ def silence(
     names: Mapping[str, str],
     active: set[str],
     since: str | None,
+    complete: bool,
 ) -> Silenced:
     """Take out what is suppressed. `names` are all rules by code, `active` the codes that were looked for,
-    `since` a git reference before which everything is forgiven."""
-    by_comment = _by_comments(findings, project, names, active)
+    `since` a git reference before which everything is forgiven. A run that is not `complete` cannot tell which
+    comments are unused."""
+    complete = complete and project.sources.whole_project
+    by_comment = _by_comments(findings, project, names, active, complete)
     by_config = _by_config(by_comment.findings, project.sources, config)
     by_baseline = _by_baseline(by_config.findings, project.sources, config, active)
     return Silenced(
@@ -54,16 +57,18 @@ def silence(
 
 
 def _by_comments(
-    findings: Iterable[Finding], project: Project, names: Mapping[str, str], active: set[str]
+    findings: Iterable[Finding],
+    project: Project,
+    names: Mapping[str, str],
+    active: set[str],
+    complete: bool,
 ) -> Silenced:
     sources = project.sources
     marked = sources.mentioning(_MARK)
     if not marked:
         return Silenced(tuple(findings))
     texts = {file.path: text for file in marked if (text := _text(file, sources)) is not None}
-    outcome = suppress.apply(
-        findings, texts, names, _definitions(project), active, whole_project=sources.whole_project
-    )
+    outcome = suppress.apply(findings, texts, names, _definitions(project), active, whole_project=complete)
     return Silenced(outcome.kept, outcome.suppressed, outcome.problems)
 
 

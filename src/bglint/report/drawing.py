@@ -19,6 +19,8 @@ from bglint.report.text import Look
 _COLORS = {"error": "red", "warning": "yellow", "advice": "cyan"}
 _LONGEST_FRAME = 4
 _INDENT = "  "
+_CODE = re.compile(r"`[^`]{1,60}`")
+_GLUE = "\ue000"  # rich takes every kind of space for a place to break
 
 
 def draw(report: Report, look: Look) -> str:
@@ -111,16 +113,19 @@ def _sentence(finding: Finding) -> str:
 def _prose(text: str) -> Text:
     """A sentence whose `code` stands out."""
     line = Text(visible(text))
-    line.highlight_regex(r"`[^`]+`", "bold")
+    line.highlight_regex(_CODE, "bold")
     return line
 
 
 def _wrapped(text: str, width: int, indent: str) -> Iterator[Text]:
-    """Prose in lines of at most a hundred characters, whole words only."""
+    """Prose in lines of at most a hundred characters; short pieces of code are not broken."""
     console = Console(file=io.StringIO(), width=width, _environ={})
     room = max(min(width, 100) - len(indent), 20)
-    for line in _prose(text).wrap(console, room):
+    glued = _prose(text)
+    glued.plain = _CODE.sub(lambda found: found[0].replace(" ", _GLUE), glued.plain)
+    for line in glued.wrap(console, room):
         line.rstrip()
+        line.plain = line.plain.replace(_GLUE, " ")
         yield Text(indent) + line
 
 
