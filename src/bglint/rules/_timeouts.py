@@ -23,7 +23,7 @@ def waits_for_ever(project: Project, contact: Contact) -> bool:
     fact = contact.fact
     if fact is None or unsure(project, contact):
         return False
-    endless = _not_given(contact, fact) if fact.timeout else _given_as_none(project, contact, fact)
+    endless = _not_given(project, contact, fact) if fact.timeout else _given_as_none(project, contact, fact)
     return endless and not _cancelled_from_outside(project, contact) and not _has_default(project, contact)
 
 
