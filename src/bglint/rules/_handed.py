@@ -1,0 +1,92 @@
+"""What a registration hands to its task: arguments, what a partial or a coroutine holds, what a closure captures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.project import Project
+from bglint.reach import Visit
+from bglint.sites import TaskSite
+from bglint.values import Coroutine, Frame, Func, Items, Outside, Partial, Value, Values
+
+
+def handed(project: Project, site: TaskSite) -> Iterator[Value]:
+    """Every value that the task is given, collections taken apart."""
+    for argument in site.arguments:
+        yield from spread(project.evaluate(argument.value, site.frame))
+    for target in site.targets:
+        yield from _held(project, target)
+
+
+def spread(values: Values) -> Iterator[Value]:
+    """The values, and those that their collections hold."""
+    for value in values:
+        yield value
+        if isinstance(value, Items):
+            yield from (inner for item in value.items for inner in spread(item))
+
+
+def _held(project: Project, target: Value) -> Iterator[Value]:
+    if isinstance(target, Partial):
+        yield from (v for values in target.positional for v in spread(values))
+        yield from (v for _, values in target.keywords for v in spread(values))
+        yield from _held(project, target.target)
+    elif isinstance(target, Coroutine):
+        yield from (v for _, values in target.call.bindings for v in spread(values))
+        yield from _held(project, target.func)
+    elif isinstance(target, Func):
+        if target.bound is not None:
+            yield target.bound
+        if target.closure is not None:
+            yield from _captured(project, target.function, target.closure)
+
+
+def _captured(project: Project, function: t.Function, closure: Frame) -> Iterator[Value]:
+    """What a nested function reads of the function around it."""
+    local = project.scope(function)
+    for node in t.walk_function(function):
+        if (
+            not isinstance(node, t.Name)
+            or node.id in local.bindings
+            or function.parameter(node.id) is not None
+        ):
+            continue
+        if _binds(project, closure, node.id):
+            yield from spread(project.names.lookup(node.id, closure))
+
+
+def _binds(project: Project, frame: Frame, name: str) -> bool:
+    function = frame.function
+    if function is None:
+        return False
+    own = name in project.scope(function).bindings or function.parameter(name) is not None
+    return own or (frame.closure is not None and _binds(project, frame.closure, name))
+
+
+def worked_with(project: Project, site: TaskSite) -> Iterator[tuple[Value, Visit]]:
+    """Every value that the task calls a method of, with the place; what an expression is called on, link by link."""
+    for contact in project.contacts(site):
+        if contact.node is not site.call:
+            for link in links(contact.value, contact.visit.frame):
+                yield link, contact.visit
+
+
+def links(value: Value, here: Frame) -> Iterator[Value]:
+    """What a value was taken from or called on; not past a call made elsewhere, whose result is another thing."""
+    of = value.of if isinstance(value, Outside) else None
+    while isinstance(of, Outside):
+        yield of
+        if of.birth is not None and of.birth.kind in ("call", "display") and of.birth.frame is not here:
+            return
+        of = of.of
+    if of is not None:
+        yield of
+
+
+def cancelled_there(site: TaskSite) -> bool:
+    """True where the function that starts an asyncio task also stops it: it does not outlive the request."""
+    if site.kind != "create_task" or site.function is None:
+        return False
+    calls = (node for node in t.walk_function(site.function) if isinstance(node, t.Call))
+    return any(isinstance(call.func, t.Attribute) and call.func.name == "cancel" for call in calls)

@@ -1,0 +1,164 @@
+"""Which dependency closes a value when the request is over."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bglint import tree as t
+from bglint.annotations import marker, provide
+from bglint.project import Project
+from bglint.values import Const, Frame, Func, Generator, Instance, Outside, Unknown, Value
+
+CLOSERS = {
+    "close", "aclose", "close_all", "disconnect", "release", "dispose", "quit", "remove", "cleanup", "shutdown",
+    "stop", "terminate", "rollback", "commit", "unlink", "wait_closed", "logout", "invalidate",
+}  # fmt: skip
+"""Methods by which an owner ends the life of what it has handed out."""
+
+RESOURCE = re.compile(
+    r"(?i)sess(ion)?$|conn(ection)?$|client$|cursor$|pool$|channel$|file(io)?$|io(wrapper)?$|buffered|reader$|writer$"
+    r"|smtp|ftp|sock(et)?$|executor$|transport$|browser$|page$|driver$|stream$|^database$|^db$|redis$|unit_?of_?work"
+    r"|^uow$|transaction$|producer$|consumer$|temporarydirectory|_session\(\)$|_client\(\)$|_connection\(\)$|^open\(\)"
+)
+"""Names of types (of variables, where the type is not known) whose objects are useless once they are closed."""
+
+DEPTH = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """`provider` yields the value of the parameter `name` and closes it; `raw` is the value where it is made."""
+
+    provider: Func
+    name: str
+    raw: Value
+    function_scope: bool = False
+
+
+def owner(project: Project, value: Value, depth: int = DEPTH) -> Owner | None:
+    """The dependency that owns a value; None where it belongs to nobody, or nobody knows."""
+    birth = value.birth
+    if birth is None or birth.kind != "dependency" or not depth:
+        return None
+    for provider in birth.providers:
+        found = _through(project, provider, value, birth.name, depth)
+        if found is not None:
+            scoped = found.function_scope or _is_function_scoped(project, birth.node, birth.frame)
+            return Owner(found.provider, birth.name, found.raw, scoped)
+    return None
+
+
+def _through(project: Project, provider: Value, value: Value, name: str, depth: int) -> Owner | None:
+    """The owner behind one provider: the generator itself, or what a plain function hands on."""
+    if not isinstance(provider, Func):
+        return None
+    if provider.function.is_generator:
+        raw = next(iter(provide(project.names, provider)), value)
+        known = raw if not isinstance(raw, Unknown) else value
+        return Owner(provider, name, raw) if closes(project, provider, known, name) else None
+    for raw in provide(project.names, provider):
+        if _alike(raw, value):
+            return owner(project, raw, depth - 1)
+    return None
+
+
+def _alike(raw: Value, value: Value) -> bool:
+    if isinstance(raw, Outside) and isinstance(value, Outside):
+        return raw.name == value.name
+    if isinstance(raw, Instance) and isinstance(value, Instance):
+        return raw.klass is value.klass
+    return isinstance(raw, Unknown) and isinstance(value, Unknown)
+
+
+def _is_function_scoped(project: Project, parameter: t.Node, frame: Frame) -> bool:
+    if not isinstance(parameter, t.Parameter):
+        return False
+    outer = frame.closure or project.names.module_frame(frame.path)
+    found = marker(project.names, parameter, outer)
+    scope = found[0].keyword("scope") if found else None
+    return isinstance(scope, t.Constant) and scope.value == "function"
+
+
+# ----------------------------------------------------------------- generators
+
+
+def closes(project: Project, provider: Func, value: Value, name: str, depth: int = DEPTH) -> bool:
+    """True where a generator function closes what it yields."""
+    function = provider.function
+    for node in t.walk_function(function):
+        if isinstance(node, t.Yield) and node.value is not None:
+            if node.delegates:
+                return _delegates(project, node.value, provider, value, name, depth)
+            if any(_closed_after(project, part, node, provider, value, name) for part in _parts(node.value)):
+                return True
+    return False
+
+
+def _delegates(project: Project, expr: t.Expr, provider: Func, value: Value, name: str, depth: int) -> bool:
+    """`yield from other()` and `for x in other(): yield x` close what the other closes."""
+    frame = project.frame(provider.function)
+    inner = [v for v in project.evaluate(expr, frame) if isinstance(v, Generator)]
+    return bool(depth) and any(closes(project, v.func, value, name, depth - 1) for v in inner)
+
+
+def _parts(expr: t.Expr) -> Iterator[t.Name]:
+    """The names that a yielded expression stands on: `x`, `x.session`, `Repository(x)`."""
+    if isinstance(expr, t.Name):
+        yield expr
+    elif isinstance(expr, t.Attribute):
+        yield from _parts(expr.value)
+    elif isinstance(expr, t.Call):
+        yield from (name for argument in expr.arguments for name in _parts(argument.value))
+    elif isinstance(expr, t.Collection):
+        yield from (name for item in expr.items for name in _parts(item))
+
+
+def _closed_after(
+    project: Project, part: t.Name, node: t.Yield, provider: Func, value: Value, name: str
+) -> bool:
+    if _explicitly(part.id, node, provider.function):
+        return True
+    for around, section in project.chain(node, provider.function):
+        if section == "body" and isinstance(around, t.With) and _holds(around, part.id):
+            return is_resource(value, name) or is_resource(value, part.id)
+        if section == "body" and isinstance(around, t.For) and _names(around.target, part.id):
+            return _delegates(project, around.iterable, provider, value, name, DEPTH)
+    return False
+
+
+def _explicitly(name: str, node: t.Yield, function: t.Function) -> bool:
+    """`name.close()` or `pool.release(name)` behind the yield."""
+    for call in t.walk_function(function):
+        if not isinstance(call, t.Call) or call.at < node.at or not isinstance(call.func, t.Attribute):
+            continue
+        own = isinstance(call.func.value, t.Name) and call.func.value.id == name
+        given = any(_names(argument.value, name) for argument in call.arguments)
+        if (own and call.func.name in CLOSERS) or (given and call.func.name in _TAKERS):
+            return True
+    return False
+
+
+_TAKERS = {"release", "putconn", "put_conn", "close", "return_connection", "put", "dispose", "give_back"}
+
+
+def _holds(node: t.With, name: str) -> bool:
+    return any(_names(item.target, name) or _names(item.value, name) for item in node.items)
+
+
+def _names(expr: t.Expr | None, name: str) -> bool:
+    return isinstance(expr, t.Name) and expr.id == name
+
+
+def is_resource(value: Value, name: str = "") -> bool:
+    """True for a kind of object that is useless once it is closed; by the name that holds it where the kind is unknown."""
+    if isinstance(value, Outside) and value.instance:
+        if value.name.startswith("builtins.") and value.name != "builtins.open()":
+            return isinstance(value.of, Outside) and "TemporaryDirectory" in value.of.name
+        last = value.name.rpartition(".")[2]
+        anonymous = value.name.endswith("()") and bool(RESOURCE.search(name))
+        return anonymous or bool(RESOURCE.search(last))
+    if isinstance(value, Instance):
+        return bool(RESOURCE.search(value.klass.name))
+    return isinstance(value, Unknown) and not isinstance(value, Const) and bool(RESOURCE.search(name))

@@ -1,0 +1,179 @@
+"""The rule BG601; what it means stands in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding, Level
+from bglint.project import Project, short_function
+from bglint.reach import Contact
+from bglint.rule import finding, rule
+from bglint.rules._handed import cancelled_there, handed, worked_with
+from bglint.rules._owners import Owner, closes, owner
+from bglint.sites import TaskSite
+from bglint.values import Generator
+
+CODE = "BG601"
+
+
+@rule(CODE, level="error")
+def request_scoped_resource(project: Project) -> Iterator[Finding]:
+    """The task works with a session, connection or client that belongs to the request.
+
+    ## What it does
+    Follows what dependencies with `yield` hand out (`db: Session = Depends(get_db)`) into tasks: as an argument, in a
+    list or dict, in `partial`, captured by a nested function, as `self.session` of an injected service. It also
+    notices `next(get_db())` in a task.
+
+    ## Why is this bad?
+    The dependency closes the session, connection or client when the request is over, and the task runs when the
+    request is over. What that means depends on the FastAPI version:
+
+    - 0.106 to 0.117: it is closed **before** the task runs. A client raises. An SQLAlchemy session does not: it opens
+      again behind your back, and nobody gives its connection back to the pool.
+    - up to 0.105, and from 0.118: it stays open **until the task has ended**. The connection is missing in the pool
+      for as long as the task takes, and a task that fails rolls back a request whose success was already reported.
+    - `Depends(..., scope="function")` (from 0.121) closes it before the task, like 0.106 to 0.117.
+    - `asyncio.create_task` is waited for by nobody: in every version the resource is closed under the running task.
+    - `next(get_db())` makes a generator that nobody holds. Python closes it at once, and the session with it.
+
+    In the versions that close it first it is an error, else a warning. bglint reads the version from your lock file,
+    requirements or `pyproject.toml`; set `fastapi-version` where it cannot.
+
+    ## Example
+    ```python
+    import logging
+    from collections.abc import Iterator
+
+    from fastapi import BackgroundTasks, Depends, FastAPI
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.orm import Session
+
+    app = FastAPI()
+    engine = create_engine("sqlite:///app.db")
+    logger = logging.getLogger(__name__)
+
+
+    def get_db() -> Iterator[Session]:
+        with Session(engine) as db:
+            yield db
+
+
+    def count_visit(db: Session, code: str) -> None:
+        try:
+            db.execute(text("update links set visits = visits + 1 where code = :code"), {"code": code})
+            db.commit()
+        except Exception:
+            logger.exception("visit of %s not counted", code)
+
+
+    @app.get("/go/{code}")
+    def go(code: str, tasks: BackgroundTasks, db: Session = Depends(get_db)) -> dict[str, str]:
+        tasks.add_task(count_visit, db, code)
+        return {"code": code}
+    ```
+
+    ## Use instead
+    Pass ids and plain values; the task opens what it needs and closes it. This is right in every version.
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.orm import Session
+
+    app = FastAPI()
+    engine = create_engine("sqlite:///app.db")
+    logger = logging.getLogger(__name__)
+
+
+    def count_visit(code: str) -> None:
+        try:
+            with Session(engine) as db:
+                db.execute(text("update links set visits = visits + 1 where code = :code"), {"code": code})
+                db.commit()
+        except Exception:
+            logger.exception("visit of %s not counted", code)
+
+
+    @app.get("/go/{code}")
+    def go(code: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(count_visit, code)
+        return {"code": code}
+    ```
+
+    ## Verified by
+    The witness notes when each session and client is opened, used and closed, and when the answer is sent. Under
+    0.115 the task uses what was closed before. Under 0.105 and the newest version what the dependency opened for the
+    request is used after the answer, and closed only then.
+    """
+    for site in project.sites:
+        yield from _handed_over(project, site)
+        yield from _taken_by_next(project, site)
+
+
+def _handed_over(project: Project, site: TaskSite) -> Iterator[Finding]:
+    if cancelled_there(site):
+        return
+    values = [*handed(project, site), *(value for value, _ in worked_with(project, site))]
+    owners = [found for value in values if (found := owner(project, value)) is not None]
+    for found in {each.provider.function: each for each in owners}.values():
+        level, message = _verdict(project, site, found)
+        cure = f"Pass ids and plain values, and open a new {_kind(found)} in the task."
+        yield finding(project, CODE, site.call, site.frame, message, cure, level=level, site=site)
+
+
+def _verdict(project: Project, site: TaskSite, found: Owner) -> tuple[Level, str]:
+    name, task = f"`{found.name}`", f"`{project.task_name(site)}`"
+    provider = f"`{short_function(found.provider.function)}`"
+    framework = project.framework(site.frame.path)
+    if site.kind == "create_task":
+        return (
+            "error",
+            f"{provider} closes {name} when the request ends; the task {task} is still running then.",
+        )
+    if found.function_scope and framework.function_scope is not False:
+        return "error", f'{name} is closed before the task {task} runs: {provider} has `scope="function"`.'
+    if framework.closes_before_tasks:
+        version = f"FastAPI {framework.fastapi}"
+        return "error", f"{name} is closed before the task {task} runs: {version} ends {provider} first."
+    if framework.closes_before_tasks is None:
+        return "warning", (
+            f"{name} belongs to the request, and the task {task} runs after it: FastAPI 0.106 to 0.117 has closed it "
+            f"by then, other versions keep it, and its connection, until the task ends."
+        )
+    return "warning", (
+        f"The task {task} keeps {name} of the request: {provider} closes it only when the task has ended. Its "
+        f"connection is missing until then, and a failing task undoes a request that was already answered."
+    )
+
+
+def _kind(found: Owner) -> str:
+    last = getattr(found.raw, "name", "").rpartition(".")[2].lower()
+    kinds = ("session", "connection", "client", "cursor", "file")
+    return next((kind for kind in kinds if kind in last), "one")
+
+
+def _taken_by_next(project: Project, site: TaskSite) -> Iterator[Finding]:
+    for contact in project.contacts(site):
+        for generator in _dropped_generators(project, contact):
+            provider = short_function(generator.func.function)
+            message = (
+                f"Nobody holds the generator of `{provider}`: Python closes it at once, "
+                f"and with it what the task goes on to use."
+            )
+            cure = f"Use it as a context manager: `with contextmanager({provider})() as ...:`."
+            frame, visit = contact.visit.frame, contact.visit
+            yield finding(
+                project, CODE, contact.node, frame, message, cure, level="warning", site=site, visit=visit
+            )
+
+
+def _dropped_generators(project: Project, contact: Contact) -> Iterator[Generator]:
+    """The generators of `next(get_db())`, where the call itself is the argument."""
+    argument = contact.node.argument(0)
+    if contact.name in ("builtins.next", "builtins.anext") and isinstance(argument, t.Call):
+        for value in project.evaluate(argument, contact.visit.frame):
+            if isinstance(value, Generator) and closes(project, value.func, value, ""):
+                yield value

@@ -1,0 +1,204 @@
+"""The rule BG604; what it means stands in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project, dotted
+from bglint.rule import finding, rule
+from bglint.rules._handed import cancelled_there, handed, worked_with
+from bglint.rules._owners import closes, is_resource
+from bglint.sites import TaskSite
+from bglint.values import Birth, Frame, Generator, Outside, Value
+
+CODE = "BG604"
+MOST_SOURCES = 60
+
+
+@rule(CODE, level="error")
+def closed_context_resource(project: Project) -> Iterator[Finding]:
+    """The task works with what a `with` block of the handler has closed or deleted.
+
+    ## What it does
+    Follows what a `with` or `async with` of the handler binds (a session, a client, a file), and paths below a
+    `TemporaryDirectory` or of a `NamedTemporaryFile`, into tasks that run when the block is over.
+
+    ## Why is this bad?
+    A background task runs after the handler has returned, and the handler leaves its `with` blocks before it returns.
+    So the file is closed, the client refuses to send, the temporary folder is deleted with all that was stored in it.
+    A closed SQLAlchemy session does not even complain: it opens again, and its connection is lost to the pool. The
+    user has the answer "accepted" all the same. This is so in every FastAPI version, and for tasks started with
+    `asyncio.create_task` in the block too, unless the block waits for them.
+
+    ## Example
+    ```python
+    import logging
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    from fastapi import BackgroundTasks, FastAPI, UploadFile
+
+    app = FastAPI()
+    logger = logging.getLogger(__name__)
+
+
+    def process(path: Path) -> None:
+        try:
+            logger.info("%s: %d bytes", path.name, path.stat().st_size)
+        except Exception:
+            logger.exception("could not process %s", path)
+
+
+    @app.post("/intake", status_code=202)
+    def receive(upload: UploadFile, tasks: BackgroundTasks) -> dict[str, str]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "upload"
+            with path.open("wb") as out:
+                shutil.copyfileobj(upload.file, out)
+            tasks.add_task(process, path)
+        return {"state": "accepted"}
+    ```
+
+    ## Use instead
+    Let the task own what it needs: a folder that it removes itself, a session or client that it opens itself.
+    ```python
+    import logging
+    import shutil
+    import tempfile
+    from pathlib import Path
+
+    from fastapi import BackgroundTasks, FastAPI, UploadFile
+
+    app = FastAPI()
+    logger = logging.getLogger(__name__)
+
+
+    def process(path: Path) -> None:
+        try:
+            logger.info("%s: %d bytes", path.name, path.stat().st_size)
+        except Exception:
+            logger.exception("could not process %s", path)
+        finally:
+            shutil.rmtree(path.parent, ignore_errors=True)
+
+
+    @app.post("/intake", status_code=202)
+    def receive(upload: UploadFile, tasks: BackgroundTasks) -> dict[str, str]:
+        path = Path(tempfile.mkdtemp()) / "upload"
+        with path.open("wb") as out:
+            shutil.copyfileobj(upload.file, out)
+        tasks.add_task(process, path)
+        return {"state": "accepted"}
+    ```
+
+    ## Verified by
+    The witness sends the request and sees the task fail on a closed or missing file, or use a session or client after
+    it was closed.
+    """
+    for site in project.sites:
+        if not cancelled_there(site):
+            for birth in dict.fromkeys(_closed(project, site)):
+                yield _report(project, site, birth)
+
+
+def _closed(project: Project, site: TaskSite) -> Iterator[Birth]:
+    """The `with` bindings of the request that reach the task."""
+    for value in handed(project, site):
+        yield from (birth for source in sources(project, value) for birth in _block(project, source))
+    own = {visit.frame for visit in project.visits(site)}
+    for value, _ in worked_with(project, site):
+        if value.birth is not None and value.birth.frame not in own:
+            yield from _block(project, value)
+
+
+def _block(project: Project, value: Value) -> Iterator[Birth]:
+    """The `with` that bound a value, if it closes it and is over when the task runs."""
+    birth = value.birth
+    if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):
+        return
+    if birth.frame.function is None or birth.frame.function.is_generator:
+        return
+    managers = project.evaluate(birth.node.value, birth.frame)
+    generators = [manager for manager in managers if isinstance(manager, Generator)]
+    if any(closes(project, each.func, value, birth.name) for each in generators) or (
+        not generators and is_resource(value, birth.name)
+    ):
+        yield birth
+
+
+# ---------------------------------------------------------------------- paths
+
+
+def sources(project: Project, value: Value) -> Iterator[Value]:
+    """A value and what its path was made of: `Path(folder) / name`, `os.path.join(...)`, `file.name`."""
+    waiting, seen = [value], {value}
+    while waiting and len(seen) < MOST_SOURCES:
+        current = waiting.pop()
+        yield current
+        found = [part for part in _made_of(project, current) if part not in seen]
+        seen.update(found)
+        waiting.extend(found)
+
+
+def _made_of(project: Project, value: Value) -> Iterator[Value]:
+    if not isinstance(value, Outside):
+        return
+    birth = value.birth
+    if (
+        value.name.endswith(".name") and isinstance(value.of, Outside) and _is_deleted(project, value.of)
+    ) or (value.name.startswith(_PATHS) and isinstance(value.of, Outside)):
+        yield value.of
+    if birth is not None and value.name.startswith((*_PATHS, "builtins.str")):
+        for part in _ingredients(project, birth):
+            yield from project.evaluate(part, birth.frame)
+
+
+_PATHS = ("pathlib.", "os.path.", "posixpath.", "os.fspath")
+
+
+def _ingredients(project: Project, birth: Birth) -> tuple[t.Expr, ...]:
+    """The expressions that a path or text is put together from."""
+    if isinstance(birth.node, t.Text):
+        return birth.node.parts
+    if isinstance(birth.node, t.Operation):
+        return birth.node.operands
+    if isinstance(birth.node, t.Call) and _makes_paths(project, birth.node, birth.frame):
+        return tuple(argument.value for argument in birth.node.arguments)
+    return ()
+
+
+def _makes_paths(project: Project, call: t.Call, frame: Frame) -> bool:
+    names = (v.name for v in project.evaluate(call.func, frame) if isinstance(v, Outside))
+    return any(name.startswith((*_PATHS, "builtins.str")) for name in names)
+
+
+def _is_deleted(project: Project, file: Outside) -> bool:
+    """True for a NamedTemporaryFile that a `with` bound and that goes with it."""
+    birth = file.birth
+    if birth is None or not isinstance(birth.node, t.WithItem) or not isinstance(birth.node.value, t.Call):
+        return False
+    call = birth.node.value
+    made = {v.name for v in project.evaluate(call.func, birth.frame) if isinstance(v, Outside)}
+    kept = call.keyword("delete")
+    return "tempfile.NamedTemporaryFile" in made and not (
+        isinstance(kept, t.Constant) and kept.value is False
+    )
+
+
+# -------------------------------------------------------------------- reports
+
+
+def _report(project: Project, site: TaskSite, birth: Birth) -> Finding:
+    task, name = project.task_name(site), birth.name
+    assert isinstance(birth.node, t.WithItem)
+    manager = dotted(birth.node.value)
+    then = "is still running then" if site.kind == "create_task" else "runs later"
+    message = f"The `with` block closes `{name}` before the handler returns; the task `{task}` {then}."
+    cure = f"Open `{name}` in the task, or pass what was read from it."
+    if "Temporary" in manager:
+        message = f"The `with` block deletes `{name}` before the handler returns; the task `{task}` {then}."
+        cure = "Keep it until the task is done (`tempfile.mkdtemp()`, `delete=False`), and let the task remove it."
+    return finding(project, CODE, site.call, site.frame, message, cure, site=site)

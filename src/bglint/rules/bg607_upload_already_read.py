@@ -1,0 +1,115 @@
+"""The rule BG607; what it means stands in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project, dotted
+from bglint.rule import finding, rule
+from bglint.rules._deeds import Deed
+from bglint.rules._uploads import deeds_on, is_read, rewinds, uploads
+
+CODE = "BG607"
+_READS = {"read", "readline", "readlines"}
+_READERS = {
+    "shutil.copyfileobj",
+    "csv.reader",
+    "csv.DictReader",
+    "json.load",
+    "hashlib.file_digest",
+    "pickle.load",
+}
+
+
+@rule(CODE, level="warning")
+def upload_already_read(project: Project) -> Iterator[Finding]:
+    """The handler has read the upload to its end, so that the task reads nothing.
+
+    ## What it does
+    Finds an upload that the handler (or what it calls) reads and then hands to a task that reads it again, without a
+    `seek(0)` of either.
+
+    ## Why is this bad?
+    An upload is a file with one position. After `await upload.read()` it stands at the end, and the next `read()`
+    gives `b""`, without any error: the task stores an empty file.
+
+    ## Example
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI, UploadFile
+
+    app = FastAPI()
+    logger = logging.getLogger(__name__)
+
+
+    async def archive(upload: UploadFile) -> None:
+        try:
+            body = await upload.read()
+            logger.info("%s: %d bytes", upload.filename, len(body))
+        except Exception:
+            logger.exception("%s not archived", upload.filename)
+
+
+    @app.post("/reports", status_code=202)
+    async def receive(upload: UploadFile, tasks: BackgroundTasks) -> dict[str, bool]:
+        body = await upload.read()
+        tasks.add_task(archive, upload)
+        return {"empty": not body}
+    ```
+
+    ## Use instead
+    Pass on what was read. (`await upload.seek(0)` also helps, in the versions that keep the upload open.)
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI, UploadFile
+
+    app = FastAPI()
+    logger = logging.getLogger(__name__)
+
+
+    async def archive(name: str | None, body: bytes) -> None:
+        logger.info("%s: %d bytes", name, len(body))
+
+
+    @app.post("/reports", status_code=202)
+    async def receive(upload: UploadFile, tasks: BackgroundTasks) -> dict[str, bool]:
+        body = await upload.read()
+        tasks.add_task(archive, upload.filename, body)
+        return {"empty": not body}
+    ```
+
+    ## Verified by
+    The witness uploads a file with words in it; the task of every bad app logs "0 bytes", that of the good ones the
+    real size.
+    """
+    for site in project.sites:
+        if site.kind == "create_task" or project.framework(site.frame.path).closes_before_tasks:
+            continue  # the upload is closed then, which BG602 says
+        for upload in uploads(project, site):
+            last = [deed for deed in deeds_on(project, site, upload) if _reads(deed) or deed.last == "seek"][
+                -1:
+            ]
+            if last and not _rewinds(last[0]) and is_read(project, site) and not rewinds(project, site):
+                what, task = dotted(last[0].call.func), project.task_name(site)
+                message = f"`{what}` has read the upload to its end: the task `{task}` reads nothing."
+                cure = "Pass on what was read, or go back with `await upload.seek(0)`."
+                yield finding(project, CODE, site.call, site.frame, message, cure, site=site)
+
+
+def _reads(deed: Deed) -> bool:
+    return deed.last in _READS or deed.name in _READERS
+
+
+def _rewinds(deed: Deed) -> bool:
+    """`seek(0)`, but not `seek(0, 2)`, which goes to the end."""
+    position, whence = deed.call.argument(0), deed.call.argument(1, "whence")
+    start = isinstance(position, t.Constant) and position.value == 0
+    return (
+        deed.last == "seek"
+        and start
+        and (whence is None or (isinstance(whence, t.Constant) and whence.value == 0))
+    )

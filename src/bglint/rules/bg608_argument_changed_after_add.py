@@ -1,0 +1,132 @@
+"""The rule BG608; what it means stands in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project
+from bglint.rule import finding, rule
+from bglint.rules._deeds import may_follow
+from bglint.sites import TaskSite
+from bglint.values import Instance, Items, Outside
+
+CODE = "BG608"
+_CHANGES = {
+    "append", "extend", "insert", "remove", "pop", "popitem", "clear", "sort", "reverse", "update", "setdefault",
+    "add", "discard",
+}  # fmt: skip
+_MUTABLE = ("builtins.list", "builtins.dict", "builtins.set")
+
+
+@rule(CODE, level="advice")
+def argument_changed_after_add(project: Project) -> Iterator[Finding]:
+    """A list, dict or object is changed after it was given to the task: the task sees the change.
+
+    ## What it does
+    Finds an argument of `add_task` that the handler changes behind the `add_task`: `items.clear()`,
+    `letter["to"] = ...`, `order.state = ...`.
+
+    ## Why is this bad?
+    `add_task` keeps the object, not a copy, and the task runs after the handler. A list that the handler empties or
+    goes on filling, a dict that it reuses for the answer, arrive in the task as the handler left them. Sometimes that
+    is meant; this is a question to you, asked with `--strict` only.
+
+    ## Example
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    app = FastAPI()
+    logger = logging.getLogger(__name__)
+
+
+    def announce(addresses: list[str]) -> None:
+        logger.info("announced to %d", len(addresses))
+
+
+    @app.post("/news", status_code=202)
+    def publish(first: str, tasks: BackgroundTasks) -> dict[str, int]:
+        addresses = [first, "archive@example.com"]
+        tasks.add_task(announce, addresses)
+        count = len(addresses)
+        addresses.clear()
+        return {"count": count}
+    ```
+
+    ## Use instead
+    Give the task a copy, or change another one.
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    app = FastAPI()
+    logger = logging.getLogger(__name__)
+
+
+    def announce(addresses: list[str]) -> None:
+        logger.info("announced to %d", len(addresses))
+
+
+    @app.post("/news", status_code=202)
+    def publish(first: str, tasks: BackgroundTasks) -> dict[str, int]:
+        addresses = [first, "archive@example.com"]
+        tasks.add_task(announce, list(addresses))
+        count = len(addresses)
+        addresses.clear()
+        return {"count": count}
+    ```
+
+    ## Verified by
+    The witness copies the arguments of each task when it is added, and compares when it runs: they differ in the bad
+    apps.
+    """
+    for site in project.sites:
+        changed = next(_changed(project, site), None)
+        if changed is not None and site.kind != "create_task":
+            name, node = changed
+            what = f"`{project.text(node, site.frame)}`"
+            message = f"{what} changes what the task `{project.task_name(site)}` will see in `{name}`."
+            cure = "Give the task a copy, if it should see the value of now."
+            yield finding(project, CODE, site.call, site.frame, message, cure, site=site)
+
+
+def _changed(project: Project, site: TaskSite) -> Iterator[tuple[str, t.Node]]:
+    """The arguments of a task that are changed later, with the change."""
+    function = site.function
+    for name in (argument.value for argument in site.arguments):
+        if isinstance(name, t.Name) and function is not None and _is_mutable(project, name, site):
+            for node in t.walk_function(function):
+                later = may_follow(project, ((site.frame, site.call),), ((site.frame, node),))
+                if later and _changes(node, name.id) and _is_same(project, function, name, node):
+                    yield name.id, node
+
+
+def _is_mutable(project: Project, name: t.Name, site: TaskSite) -> bool:
+    return any(
+        isinstance(value, (Items, Instance)) or (isinstance(value, Outside) and value.name in _MUTABLE)
+        for value in project.evaluate(name, site.frame)
+    )
+
+
+def _changes(node: t.Node, name: str) -> bool:
+    if isinstance(node, t.Call):
+        func = node.func
+        return isinstance(func, t.Attribute) and func.name in _CHANGES and _is(func.value, name)
+    targets = node.targets if isinstance(node, (t.Assign, t.Delete)) else ()
+    return any(
+        isinstance(target, (t.Subscript, t.Attribute)) and _is(target.value, name) for target in targets
+    )
+
+
+def _is(expr: t.Expr, name: str) -> bool:
+    return isinstance(expr, t.Name) and expr.id == name
+
+
+def _is_same(project: Project, function: t.Function, name: t.Name, node: t.Node) -> bool:
+    """True where the name still holds what the task was given."""
+    scope = project.scope(function)
+    return scope.visible(name.id, name.at) == scope.visible(name.id, node.at)
