@@ -1,0 +1,142 @@
+"""Where a task can fail without anybody handling it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bglint import members
+from bglint import tree as t
+from bglint.model import Step
+from bglint.project import Project, dotted, task_function
+from bglint.reach import Contact, Visit
+from bglint.rules._contacts import argument, unsure
+from bglint.rules._escape import Failure, escapes, in_aftermath
+from bglint.sites import TaskSite
+from bglint.values import Frame, Func, Instance, Value
+
+_UNDER_WAY = re.compile(r"(?i)^(running|processing|in[_ -]?progress|started|starting|working|generating|pending|busy)$")
+_NO_RESPONSE = ("fastapi.HTTPException", "starlette.exceptions.HTTPException", "builtins.NotImplementedError")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spot:
+    """The first place of a task that can fail unhandled: a call of something outside, or an explicit `raise`."""
+
+    site: TaskSite
+    visit: Visit
+    node: t.Node
+    called: str
+
+    @property
+    def length(self) -> int:
+        return self.visit.depth + len(self.site.context.hops)
+
+    def trace(self, project: Project) -> tuple[Step, ...]:
+        """The path from the handler to the place."""
+        if self.node is self.site.call:
+            return project.trace(self.site)
+        last = project.step(self.node, self.visit.frame, f"{self.called} can fail, and nothing catches it")
+        return (*project.trace(self.site, self.visit), last)
+
+
+def weak_spot(project: Project, site: TaskSite) -> Spot | None:
+    """The nearest place where a task can fail for reasons outside the program, with nothing to handle it."""
+    if runs_its_own_way(project, site):
+        return None
+    return next(_calls(project, site), None) or next(_raises(project, site), None)
+
+
+def runs_its_own_way(project: Project, site: TaskSite) -> bool:
+    """True for a class of the project with an `add_task` of its own: what it does with a task is its own affair."""
+    receiver = site.receiver
+    return isinstance(receiver, Instance) and members.method(project.names, receiver.klass, "add_task") is not None
+
+
+def _calls(project: Project, site: TaskSite) -> Iterator[Spot]:
+    for contact in project.contacts(site):
+        if _is_fallible(project, contact) and _gets_out(project, contact):
+            written = contact.name if contact.node is site.call else dotted(contact.node.func)
+            yield Spot(site, contact.visit, contact.node, f"`{written}`")
+
+
+def _is_fallible(project: Project, contact: Contact) -> bool:
+    fact = contact.fact
+    if fact is None or not fact.fails or contact.visit.where == "process":
+        return False
+    return not fact.if_given or unsure(project, contact) or argument(contact, 0, fact.if_given) is not None
+
+
+def _gets_out(project: Project, contact: Contact) -> bool:
+    if contact.node is contact.visit.site.call:
+        return True
+    if in_aftermath(project, contact.visit, contact.node):
+        return False
+    return escapes(project, contact.visit, contact.node, Failure(call=contact.name, telling=True))
+
+
+# -------------------------------------------------------- a state, then a raise
+
+
+def _raises(project: Project, site: TaskSite) -> Iterator[Spot]:
+    """An explicit `raise` that nothing catches, after the task has said that it is under way."""
+    for visit in project.visits(site):
+        for node in t.walk_function(visit.frame.function) if visit.frame.function else ():
+            if isinstance(node, t.Raise) and node.value is not None and _is_lost(project, visit, node):
+                yield Spot(site, visit, node, "this `raise`")
+
+
+def _is_lost(project: Project, visit: Visit, node: t.Raise) -> bool:
+    raised = project.evaluate(node.value, visit.frame)
+    if any(project.is_a(value, *_NO_RESPONSE) for value in raised) or not _is_under_way(visit, node):
+        return False
+    if visit.where == "process" or in_aftermath(project, visit, node):
+        return False
+    return escapes(project, visit, node, Failure(raised=raised, telling=True))
+
+
+def _is_under_way(visit: Visit, node: t.Node) -> bool:
+    """True where a function on the path has set a state such as "running" before it comes here."""
+    function = visit.frame.function
+    if function is not None and any(_sets_state(part) for part in t.walk_function(function) if part.at < node.at):
+        return True
+    return visit.before is not None and visit.node is not None and _is_under_way(visit.before, visit.node)
+
+
+def _sets_state(node: t.Node) -> bool:
+    if isinstance(node, t.Assign) and isinstance(node.value, t.Expr):
+        return isinstance(node.targets[0], t.Attribute | t.Subscript) and _names_state(node.value)
+    return isinstance(node, t.Call) and any(_names_state(argument.value) for argument in node.arguments)
+
+
+def _names_state(expr: t.Expr) -> bool:
+    if isinstance(expr, t.Attribute):
+        return bool(_UNDER_WAY.match(expr.name)) and expr.name.isupper()
+    if isinstance(expr, t.Mapping):
+        return any(_names_state(value) for _, value in expr.items)
+    return isinstance(expr, t.Constant) and isinstance(expr.value, str) and bool(_UNDER_WAY.match(expr.value))
+
+
+# ------------------------------------------------------------- the task's `def`
+
+
+def definition(project: Project, site: TaskSite) -> tuple[t.Function, Frame] | None:
+    """The `def` of a task as its author wrote it: of a decorated one the function below its decorators."""
+    for value in site.targets:
+        function = task_function(value)
+        if function is not None:
+            written = _undecorated(value, function)
+            return written, project.frame(written)
+    return None
+
+
+def _undecorated(value: Value, function: t.Function) -> t.Function:
+    closure = value.closure if isinstance(value, Func) else None
+    while closure is not None:
+        inside = [v for _, values in closure.bindings for v in values if isinstance(v, Func)]
+        below = next((v for v in inside if v.function.decorators and not v.function.is_lambda), None)
+        if below is None:
+            return function
+        function, closure = below.function, below.closure
+    return function

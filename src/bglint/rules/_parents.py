@@ -1,0 +1,29 @@
+"""What stands around an expression inside its function."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from bglint import tree as t
+
+
+def around(node: t.Node, function: t.Function) -> Iterator[t.Node]:
+    """The nodes that hold `node`, innermost first, up to its statement."""
+    parents = _parents(function)
+    current = parents.get(node)
+    while current is not None:
+        yield current
+        if isinstance(current, t.Statement):
+            return
+        current = parents.get(current)
+
+
+def parent(node: t.Node, function: t.Function) -> t.Node | None:
+    """The node that holds `node` directly."""
+    return _parents(function).get(node)
+
+
+@lru_cache(maxsize=1024)
+def _parents(function: t.Function) -> dict[t.Node, t.Node]:
+    return {part: node for node in t.walk_function(function) for part in t.children(node)}

@@ -1,0 +1,103 @@
+"""BG403: an HTTPException after the response."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project
+from bglint.reach import Visit
+from bglint.rule import finding, rule
+from bglint.rules._escape import Failure, escapes
+from bglint.rules._exception_handlers import answered
+from bglint.rules._failing import runs_its_own_way
+from bglint.rules._raised import Raised, nearest_raises
+from bglint.values import Values
+
+CURE = (
+    "Check in the handler, before it answers; in the task log and return, or catch the exception where the task "
+    "calls what handlers share."
+)
+
+
+@rule("BG403", level="error")
+def http_exception_in_task(project: Project) -> Iterator[Finding]:
+    """The task raises an HTTPException, but the client already has its 200.
+
+    ## What it does
+    Finds `HTTPException`, its subclasses, and classes for which the app registers an exception handler, raised in
+    something that a task runs and caught nowhere on the way. Services that handlers share are the usual place.
+
+    ## Why is this bad?
+    There is no response left to turn it into. It becomes `RuntimeError: Caught handled exception, but response already
+    started`, the registered handler is not called, and the tasks queued after this one never start.
+
+    ## Example
+    ```python
+    from fastapi import BackgroundTasks, FastAPI, HTTPException
+
+    app = FastAPI()
+    users = {"1": "Ann"}
+
+
+    def greet(user: str) -> str:
+        if user not in users:
+            raise HTTPException(404, "no such user")
+        return f"Hello {users[user]}"
+
+
+    @app.post("/greetings/{user}")
+    def start(user: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(greet, user)
+        return {"user": user}
+    ```
+
+    ## Use instead
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI, HTTPException
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+    users = {"1": "Ann"}
+
+
+    def greet(user: str) -> None:
+        if user not in users:
+            logger.error("user %s is gone", user)
+            return
+        logger.info("Hello %s", users[user])
+
+
+    @app.post("/greetings/{user}")
+    def start(user: str, tasks: BackgroundTasks) -> dict[str, str]:
+        if user not in users:
+            raise HTTPException(404, "no such user")
+        tasks.add_task(greet, user)
+        return {"user": user}
+    ```
+
+    ## Verified by
+    The witness sees the success go out, and then the RuntimeError of the framework leave the app.
+    """
+    tasks = [site for site in project.sites if not runs_its_own_way(project, site) and site.kind != "create_task"]
+    for raised in nearest_raises(project, tasks, lambda visit, node, values: _is_lost(project, visit, node, values)):
+        yield _told(project, raised)
+
+
+def _is_lost(project: Project, visit: Visit, node: t.Raise, values: Values) -> bool:
+    return bool(answered(project, values)) and escapes(project, visit, node, Failure(raised=values))
+
+
+def _told(project: Project, raised: Raised) -> Finding:
+    kind = answered(project, raised.values)
+    message = (
+        f"The task `{project.task_name(raised.site)}` raises `{kind}`, but the client already has its success: "
+        "no handler answers it, it becomes a RuntimeError, and the tasks after this one are dropped."
+    )
+    return finding(
+        project, "BG403", raised.node, raised.visit.frame, message, CURE,
+        site=raised.site, visit=raised.visit, last=f"raises `{kind}`", others=raised.others,
+    )  # fmt: skip
