@@ -12,7 +12,7 @@ from bglint.rule import finding, rule
 from bglint.rules._escape import Failure, escapes
 from bglint.rules._exception_handlers import answered
 from bglint.rules._failing import runs_its_own_way
-from bglint.rules._raised import Raised, nearest_raises
+from bglint.rules._raise_statements import Raised, nearest_raises
 from bglint.values import Values
 
 CURE = (
