@@ -1,0 +1,78 @@
+"""Mapped objects: rows of the database as instances of the project's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import members
+from bglint import tree as t
+from bglint.project import Project
+from bglint.values import Class, Cls, Frame, Instance, Outside, Value
+
+_BASES = {
+    "sqlalchemy.orm.DeclarativeBase",
+    "sqlalchemy.orm.DeclarativeBaseNoMeta",
+    "sqlalchemy.orm.declarative_base()",
+    "sqlalchemy.ext.declarative.declarative_base()",
+    "sqlalchemy.orm.decl_api.DeclarativeBase",
+}
+_ONE_ROW = (
+    "first()",
+    "one()",
+    "one_or_none()",
+    "scalar()",
+    "scalar_one()",
+    "scalar_one_or_none()",
+    "get()",
+    "get_one()",
+)
+DEPTH = 3
+_ASKING = {"select", "query", "get", "get_one", "merge"}
+
+
+def mapped(project: Project, value: Value) -> Class | None:
+    """The mapped class whose row a value is; None where it is something else or nobody knows."""
+    if isinstance(value, Instance):
+        return value.klass if is_mapped(project, value.klass) else None
+    if isinstance(value, Outside) and value.instance and value.name.endswith(_ONE_ROW):
+        return next(_asked_for(project, value), None)
+    return None
+
+
+def is_mapped(project: Project, klass: Class) -> bool:
+    """True for a class with a table: declarative, or SQLModel with `table=True`."""
+    bases = members.outside_bases(project.names, klass)
+    if any(base in _BASES for base in bases):
+        return True
+    return any(base.startswith("sqlmodel.") for base in bases) and any(
+        argument.keyword == "table" for argument in klass.bases
+    )
+
+
+def _asked_for(project: Project, value: Outside) -> Iterator[Class]:
+    """The classes named in `select(User)`, `session.query(User)`, `session.get(User, 5)` behind a result."""
+    of: Value | None = value
+    while isinstance(of, Outside):
+        if of.birth is not None and isinstance(of.birth.node, t.Call):
+            yield from _named(project, of.birth.node, of.birth.frame, DEPTH)
+        of = of.of
+
+
+def _named(project: Project, asking: t.Node, frame: Frame, depth: int) -> Iterator[Class]:
+    for node in t.walk(asking):
+        if isinstance(node, t.Call) and _last(node.func) in _ASKING and node.arguments:
+            for value in project.evaluate(node.arguments[0].value, frame):
+                if isinstance(value, Cls) and is_mapped(project, value.klass):
+                    yield value.klass
+        elif isinstance(node, t.Name) and depth:
+            for value in project.evaluate(node, frame):
+                if (
+                    isinstance(value, Outside)
+                    and value.birth is not None
+                    and value.name.startswith("sqlalchemy.")
+                ):
+                    yield from _named(project, value.birth.node, value.birth.frame, depth - 1)
+
+
+def _last(expr: t.Expr) -> str:
+    return expr.name if isinstance(expr, t.Attribute) else expr.id if isinstance(expr, t.Name) else ""

@@ -1,0 +1,269 @@
+"""The rule BG606; what it means stands in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import members
+from bglint import tree as t
+from bglint.model import Finding, Level
+from bglint.project import Project
+from bglint.rule import finding, rule
+from bglint.rules._deeds import Deed, Way, deeds, given, may_follow, root, way_to
+from bglint.rules._handed import handed, spread
+from bglint.rules._mapped import mapped
+from bglint.rules._owners import owner
+from bglint.rules._sessions import ASYNC, session_of
+from bglint.sites import TaskSite
+from bglint.values import Class, Frame, Outside, Value
+
+CODE = "BG606"
+_ADDING = {"add", "add_all", "merge"}
+
+
+@rule(CODE, level="error")
+def orm_object_in_task(project: Project) -> Iterator[Finding]:
+    """The task reads a mapped object whose columns the commit has thrown away.
+
+    ## What it does
+    Finds an object of a mapped class (SQLAlchemy, SQLModel) that the request's session has loaded or added, that the
+    handler commits and does not refresh or use afterwards, and whose attributes a task reads.
+
+    ## Why is this bad?
+    `commit()` expires all objects of the session: the next read of a column goes back to the database. In the task
+    that is too late.
+
+    - With `AsyncSession` it fails with `MissingGreenlet`, in every FastAPI version.
+    - Where the session is closed before the task (FastAPI 0.106 to 0.117, function scope, a `with` block of the
+      handler) it fails with `DetachedInstanceError`.
+    - Else the read opens a new transaction on the session of a request that has been answered, and keeps its
+      connection until the task ends. That is a warning.
+
+    A session made with `expire_on_commit=False` keeps the columns, and bglint says nothing.
+
+    ## Example
+    ```python
+    import logging
+    from collections.abc import AsyncIterator
+
+    from fastapi import BackgroundTasks, Depends, FastAPI
+    from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+    from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+    app = FastAPI()
+    new_session = async_sessionmaker(create_async_engine("sqlite+aiosqlite:///app.db"))
+    logger = logging.getLogger(__name__)
+
+
+    class Base(DeclarativeBase):
+        pass
+
+
+    class User(Base):
+        __tablename__ = "users"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[str]
+
+
+    async def get_db() -> AsyncIterator[AsyncSession]:
+        async with new_session() as db:
+            yield db
+
+
+    async def welcome(user: User) -> None:
+        logger.info("welcome, %s", user.email)
+
+
+    @app.post("/users", status_code=201)
+    async def add(email: str, tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)) -> dict[str, str]:
+        user = User(email=email)
+        db.add(user)
+        await db.commit()
+        tasks.add_task(welcome, user)
+        return {"email": email}
+    ```
+
+    ## Use instead
+    Pass what the task needs, or the id, with which the task loads the object through a session of its own.
+    ```python
+    import logging
+    from collections.abc import AsyncIterator
+
+    from fastapi import BackgroundTasks, Depends, FastAPI
+    from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+    from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+    app = FastAPI()
+    new_session = async_sessionmaker(create_async_engine("sqlite+aiosqlite:///app.db"))
+    logger = logging.getLogger(__name__)
+
+
+    class Base(DeclarativeBase):
+        pass
+
+
+    class User(Base):
+        __tablename__ = "users"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[str]
+
+
+    async def get_db() -> AsyncIterator[AsyncSession]:
+        async with new_session() as db:
+            yield db
+
+
+    async def welcome(email: str) -> None:
+        logger.info("welcome, %s", email)
+
+
+    @app.post("/users", status_code=201)
+    async def add(email: str, tasks: BackgroundTasks, db: AsyncSession = Depends(get_db)) -> dict[str, str]:
+        user = User(email=email)
+        db.add(user)
+        await db.commit()
+        tasks.add_task(welcome, email)
+        return {"email": email}
+    ```
+
+    ## Verified by
+    The witness sees the task log `MissingGreenlet` or `DetachedInstanceError`, or the session of the request send a
+    query after the answer.
+    """
+    for site in project.sites:
+        for value in handed(project, site):
+            klass = mapped(project, value)
+            if klass is not None and _is_read(project, site, klass):
+                yield from _expired(project, site, value, klass)
+
+
+def _is_read(project: Project, site: TaskSite, klass: Class) -> bool:
+    """True where the task reads a column."""
+    return any(
+        isinstance(node, t.Attribute)
+        and members.method(project.names, klass, node.name) is None
+        and _is_row(project, node.value, visit.frame, klass)
+        for visit in project.visits(site)
+        for node in (t.walk_function(visit.frame.function) if visit.frame.function is not None else ())
+    )
+
+
+def _is_row(project: Project, expr: t.Expr, frame: Frame, klass: Class) -> bool:
+    return any(mapped(project, value) is klass for value in project.evaluate(expr, frame))
+
+
+def _expired(project: Project, site: TaskSite, value: Value, klass: Class) -> Iterator[Finding]:
+    way = way_to(site)
+    done = [
+        deed
+        for deed in deeds(project, root(site))
+        if may_follow(project, deed.way, way) or may_follow(project, way, deed.way)
+    ]
+    commit = next(
+        (deed for deed in reversed(done) if deed.last == "commit" and session_of(project, deed)), None
+    )
+    if commit is None or not _holds(project, done, commit, value, klass):
+        return
+    session = session_of(project, commit)
+    assert session is not None
+    if _expires(project, session) and not _is_renewed(project, site, done, commit, klass):
+        level, message = _verdict(project, site, session, klass)
+        cure = "Pass its id, or the values that the task needs."
+        yield finding(project, CODE, site.call, site.frame, message, cure, level=level, site=site)
+
+
+def _holds(project: Project, done: list[Deed], commit: Deed, value: Value, klass: Class) -> bool:
+    """True where the session has got hold of the object before the commit."""
+    birth = value.birth
+    if birth is None:
+        return False
+    for frame, node in commit.way:
+        if birth.frame is frame and birth.node.at < node.at:
+            return True
+    before = [deed for deed in done if may_follow(project, deed.way, commit.way)]
+    return any(
+        deed.call is birth.node
+        or (
+            deed.last in _ADDING
+            and any(mapped(project, v) is klass for v in spread(tuple(given(project, deed))))
+        )
+        for deed in before
+    )
+
+
+def _expires(project: Project, session: Outside) -> bool:
+    """True where the session was seen made, and not with `expire_on_commit=False`."""
+    whose = owner(project, session)
+    calls = [*_makers(session), *(_makers(whose.raw) if whose is not None else ())]
+    return bool(calls) and not any(
+        call.spread or call.keyword("expire_on_commit") is not None for call in calls
+    )
+
+
+def _makers(value: Value | None) -> Iterator[t.Call]:
+    """The calls that made a session and its factory."""
+    while isinstance(value, Outside):
+        if value.birth is not None and isinstance(value.birth.node, t.Call):
+            yield value.birth.node
+        value = value.of
+
+
+def _is_renewed(project: Project, site: TaskSite, done: list[Deed], commit: Deed, klass: Class) -> bool:
+    """True where the columns are loaded again after the commit: by `refresh`, or by any other use of the object."""
+    later = [deed for deed in done if may_follow(project, commit.way, deed.way)]
+    if any(deed.last in ("refresh", "expunge", "expunge_all") for deed in later):
+        return True
+    way = way_to(site)
+    return any(_is_used(project, site, commit, klass, before) for before in _prefixes(way, commit.way))
+
+
+def _prefixes(*ways: Way) -> Iterator[Way]:
+    """The ways into each function that the request passes."""
+    seen: set[Frame] = set()
+    for way in ways:
+        for depth, (frame, _) in enumerate(way):
+            if frame not in seen:
+                seen.add(frame)
+                yield (*way[:depth], (frame, way[depth][1]))
+
+
+def _is_used(project: Project, site: TaskSite, commit: Deed, klass: Class, into: Way) -> bool:
+    """True for a use of the object after the commit, in one function; handing it to the task, or back, is none."""
+    frame = into[-1][0]
+    function = frame.function
+    if function is None:
+        return False
+    handing = {id(part) for _, node in way_to(site) for part in t.walk(node)}
+    if frame is not root(site):
+        returns = (node for node in t.walk_function(function) if isinstance(node, t.Return))
+        handing |= {id(node.value) for node in returns}
+    assigns = (node for node in t.walk_function(function) if isinstance(node, t.Assign))
+    handing |= {id(target) for assign in assigns for target in assign.targets}
+    return any(
+        isinstance(node, t.Name)
+        and id(node) not in handing
+        and may_follow(project, commit.way, (*into[:-1], (frame, node)))
+        and _is_row(project, node, frame, klass)
+        for node in t.walk_function(function)
+    )
+
+
+def _verdict(project: Project, site: TaskSite, session: Outside, klass: Class) -> tuple[Level, str]:
+    what, task = f"the `{klass.name}`", f"`{project.task_name(site)}`"
+    framework, whose = project.framework(site.frame.path), owner(project, session)
+    if project.is_a(session, *ASYNC):
+        message = f"The commit has expired {what}, and an AsyncSession cannot load it again by itself:"
+        return "error", f"{message} {task} fails with MissingGreenlet."
+    closed_by_block = whose is None and session.birth is not None and session.birth.kind == "with"
+    closed_first = whose is not None and (whose.function_scope or framework.closes_before_tasks is True)
+    if closed_by_block or closed_first:
+        return "error", (
+            f"The commit has expired {what}, and its session is closed before the task: "
+            f"{task} fails with DetachedInstanceError."
+        )
+    return "warning", (
+        f"The commit has expired {what}: reading it, the task {task} goes back to the session of a request that has "
+        f"been answered, if that is still open."
+    )
