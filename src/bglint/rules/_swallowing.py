@@ -1,0 +1,163 @@
+"""Broad handlers in what tasks run, and how much of an exception they leave."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bglint import tree as t
+from bglint.project import Project
+from bglint.reach import Visit
+from bglint.roles import last_name
+from bglint.rules._except import Told, is_log, is_print, raises, told
+from bglint.rules._parents import parent
+from bglint.values import Frame, Items, Outside, Value
+
+_BROAD = {"builtins.Exception", "builtins.BaseException"}
+_TIDYING = re.compile(
+    r"(?i)^_*(a?close|unlink|remove|rmtree|rmdir|cancel|disconnect|quit|shutdown|terminate|kill|rollback|logout|release"
+    r"|cleanup|clean_up|stop|wait|join|dispose|flush|dirname|exists|is_file|path|str|delete_file|cleanup_\w+|is_set)$"
+)
+_IDLE = re.compile(r"(?i)^(sleep|str|repr|format|type|len|flush|format_exc|get_?logger|monotonic|time|now)$")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swallow:
+    """A handler (or a `with suppress`) that ends an exception; `left` is what remains of it."""
+
+    visit: Visit
+    node: t.Node
+    left: Told
+    written: str
+    others: int = 0
+
+    @property
+    def length(self) -> int:
+        return self.visit.depth + len(self.visit.site.context.hops)
+
+
+def swallows(project: Project) -> Iterator[Swallow]:
+    """One entry a handler, by the shortest way from a task."""
+    found: dict[t.Node, list[Swallow]] = {}
+    for site in project.sites:
+        for visit in project.visits(site):
+            for swallow in _in_function(project, visit):
+                found.setdefault(swallow.node, []).append(swallow)
+    for group in found.values():
+        first = min(group, key=lambda swallow: swallow.length)
+        yield replace(first, others=len({s.visit.site.call for s in group}) - 1)
+
+
+def _in_function(project: Project, visit: Visit) -> Iterator[Swallow]:
+    function = visit.frame.function
+    for node in t.walk_function(function) if function is not None else ():
+        if isinstance(node, t.Guard | t.With) and not _is_aftermath(project, node, function):
+            yield from _of_guard(project, visit, node) if isinstance(node, t.Guard) else _of_with(project, visit, node)
+
+
+def _is_aftermath(project: Project, node: t.Node, function: t.Function | None) -> bool:
+    """True inside an `except` or a `finally`: there the first failure counts."""
+    chain = project.chain(node, function) if function is not None else ()
+    return any(isinstance(around, t.Guard) and part.startswith(("handler", "final")) for around, part in chain)
+
+
+# ------------------------------------------------------------------------ try
+
+
+def _of_guard(project: Project, visit: Visit, guard: t.Guard) -> Iterator[Swallow]:
+    for handler in guard.handlers:
+        if is_broad(project, handler.types, visit.frame) and not _only_tidies(guard.body):
+            left = _left(project, visit, guard, handler)
+            if left is not Told.ALL:
+                yield Swallow(visit, handler, left, _written(project, handler, visit.frame))
+            return
+
+
+def is_broad(project: Project, types: tuple[t.Expr, ...], frame: Frame) -> bool:
+    """True for a bare `except`, `except Exception` and `except BaseException`, alone or among others."""
+    values = [value for expr in types for value in project.evaluate(expr, frame)]
+    return not types or any(_is_broad(value) for value in values)
+
+
+def _is_broad(value: Value) -> bool:
+    if isinstance(value, Items):
+        return any(_is_broad(element) for element in value.elements())
+    return isinstance(value, Outside) and value.name in _BROAD
+
+
+def _written(project: Project, handler: t.Handler, frame: Frame) -> str:
+    if not handler.types:
+        return "except:"
+    return f"except {', '.join(project.text(expr, frame) for expr in handler.types)}"
+
+
+def _left(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler) -> Told:
+    if raises(handler) or _goes_on(project, visit, guard, handler):
+        return Told.ALL
+    return told(project, handler, visit.frame)
+
+
+def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler) -> bool:
+    """True where the function itself deals with the failure: it answers its caller, takes another value, tries again."""
+    function = visit.frame.function
+    assert function is not None
+    if any(_gives_value(node) for node in t.walk(*handler.body)) and _is_asked(visit):
+        return True
+    if any(_recovers(project, node, visit.frame) for node in t.walk(*handler.body)):
+        return True
+    return _tries_again(project, guard, function)
+
+
+def _gives_value(node: t.Node) -> bool:
+    return isinstance(node, t.Return) and node.value is not None
+
+
+def _is_asked(visit: Visit) -> bool:
+    """True where the caller does something with what the function returns."""
+    if visit.before is None or visit.node is None or visit.before.frame.function is None:
+        return False
+    holder: t.Node | None = parent(visit.node, visit.before.frame.function)
+    if isinstance(holder, t.Await):
+        holder = parent(holder, visit.before.frame.function)
+    return not isinstance(holder, t.Evaluate)
+
+
+def _recovers(project: Project, node: t.Node, frame: Frame) -> bool:
+    """A fallback: another value is assigned, or another call does the work."""
+    if isinstance(node, t.Assign):
+        return True
+    if not isinstance(node, t.Call) or is_log(project, node, frame) or is_print(node):
+        return False
+    return not _IDLE.match(last_name(node.func))
+
+
+def _tries_again(project: Project, guard: t.Guard, function: t.Function) -> bool:
+    """An attempt in a loop that is left when it succeeds."""
+    in_loop = any(isinstance(around, t.For | t.While) and part == "body" for around, part in project.chain(guard, function))
+    return in_loop and any(isinstance(node, t.Return | t.Break) for node in t.walk(*guard.body, *guard.orelse))
+
+
+def _only_tidies(body: t.Block) -> bool:
+    """True where the `try` only closes, removes or stops something, or only imports: nobody misses it."""
+    nodes = list(t.walk(*body))
+    if any(isinstance(node, t.Import) for node in nodes):
+        return True
+    calls = [node for node in nodes if isinstance(node, t.Call)]
+    return bool(calls) and all(_TIDYING.match(last_name(call.func)) for call in calls)
+
+
+# ----------------------------------------------------------------------- with
+
+
+def _of_with(project: Project, visit: Visit, node: t.With) -> Iterator[Swallow]:
+    for item in node.items:
+        call = item.value
+        if isinstance(call, t.Call) and _is_suppress(project, call, visit.frame) and not _only_tidies(node.body):
+            if is_broad(project, tuple(a.value for a in call.arguments), visit.frame):
+                yield Swallow(visit, call, Told.NOTHING, project.text(call, visit.frame))
+
+
+def _is_suppress(project: Project, call: t.Call, frame: Frame) -> bool:
+    called = project.evaluate(call.func, frame)
+    return bool(call.arguments) and any(isinstance(v, Outside) and v.name == "contextlib.suppress" for v in called)
