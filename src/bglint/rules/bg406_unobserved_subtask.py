@@ -1,0 +1,158 @@
+"""BG406: a task started with `create_task` that nobody looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from bglint import tree as t
+from bglint.model import Finding, Step
+from bglint.project import Project, dotted
+from bglint.reach import Contact, Visit
+from bglint.roles import last_name
+from bglint.rule import finding, rule
+from bglint.rules._failing import weak_spot
+from bglint.rules._subtasks import Kept, kept
+from bglint.sites import SPAWNERS, TaskSite, awaited_there
+from bglint.values import Frame
+
+CURE = (
+    "Hand the work to BackgroundTasks, which keeps and awaits it; or keep the task in a set and add a callback "
+    "that logs `task.exception()`."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subtask:
+    """A started task, the way there, and why nobody hears of its failure."""
+
+    site: TaskSite
+    visit: Visit | None
+    node: t.Call
+    frame: Frame
+    fails_at: tuple[Step, ...] = ()
+
+    @property
+    def length(self) -> int:
+        return len(self.site.context.hops) + (self.visit.depth + 1 if self.visit else 0)
+
+
+@rule("BG406", level="warning")
+def unobserved_subtask(project: Project) -> Iterator[Finding]:
+    """A task started with `create_task` fails, and nobody looks at it.
+
+    ## What it does
+    Finds `asyncio.create_task`, `asyncio.ensure_future` and `loop.create_task` in handlers, dependencies and tasks, whose
+    result nobody keeps; and those that only a set keeps, with `discard` as the only callback, while the coroutine can
+    fail and handles nothing.
+
+    ## Why is this bad?
+    The event loop holds its tasks weakly: one that nobody keeps may be thrown away half-way. And its exception is shown
+    only when the garbage collector finds it, as "Task exception was never retrieved", outside the app's own log and
+    without the request it belongs to.
+
+    ## Example
+    ```python
+    import asyncio
+
+    import httpx
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+
+    async def forward(event: str) -> None:
+        async with httpx.AsyncClient(timeout=10) as client:
+            await client.post("https://events.example.com", json={"event": event})
+
+
+    @app.post("/events/{event}")
+    async def receive(event: str) -> dict[str, str]:
+        asyncio.create_task(forward(event))
+        return {"event": event}
+    ```
+
+    ## Use instead
+    ```python
+    import logging
+
+    import httpx
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    async def forward(event: str) -> None:
+        try:
+            async with httpx.AsyncClient(timeout=10) as client:
+                await client.post("https://events.example.com", json={"event": event})
+        except Exception:
+            logger.exception("%s was not forwarded", event)
+
+
+    @app.post("/events/{event}")
+    async def receive(event: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(forward, event)
+        return {"event": event}
+    ```
+
+    ## Verified by
+    The witness collects garbage after the request, and finds "exception was never retrieved" in asyncio's log.
+    """
+    found: dict[t.Call, Subtask] = {}
+    for subtask in (*_in_handlers(project), *_in_tasks(project)):
+        if subtask.node not in found or subtask.length < found[subtask.node].length:
+            found[subtask.node] = subtask
+    for subtask in found.values():
+        yield _told(project, subtask)
+
+
+def _in_handlers(project: Project) -> Iterator[Subtask]:
+    for site in project.sites:
+        if site.kind == "create_task":
+            yield from _unseen(project, Subtask(site, None, site.call, site.frame))
+
+
+def _in_tasks(project: Project) -> Iterator[Subtask]:
+    for site in project.sites:
+        for contact in project.contacts(site):
+            if _starts(contact) and contact.node is not site.call:
+                yield from _unseen(project, Subtask(site, contact.visit, contact.node, contact.visit.frame))
+
+
+def _starts(contact: Contact) -> bool:
+    known = contact.name.startswith("asyncio.") and "TaskGroup" not in contact.name
+    function = contact.visit.frame.function
+    return (
+        known
+        and last_name(contact.node.func) in SPAWNERS
+        and function is not None
+        and contact.visit.where == "event loop"
+        and not awaited_there(contact.node, function)
+    )
+
+
+def _unseen(project: Project, subtask: Subtask) -> Iterator[Subtask]:
+    by = kept(project, subtask.node, subtask.frame)
+    if by is Kept.BY_NOBODY:
+        yield subtask
+    elif by is Kept.BY_A_SET and subtask.visit is None:
+        spot = weak_spot(project, subtask.site)
+        if spot is not None:
+            steps = spot.trace(project)[len(subtask.site.context.hops) + 1 :]
+            yield Subtask(subtask.site, None, subtask.node, subtask.frame, steps)
+
+
+def _told(project: Project, subtask: Subtask) -> Finding:
+    started = f"`{dotted(subtask.node.func)}`"
+    if subtask.fails_at:
+        what = f"{started} starts a task that can fail, and its only callback takes it out of a set"
+    else:
+        what = f"{started} starts a task that nobody keeps: it may vanish half-way"
+    price = "its error is shown only when the garbage collector finds it, outside the app's log"
+    found = finding(
+        project, "BG406", subtask.node, subtask.frame, f"{what}; {price}.", CURE,
+        site=subtask.site, visit=subtask.visit, last=what,
+    )  # fmt: skip
+    return replace(found, trace=(*found.trace, *subtask.fails_at))
