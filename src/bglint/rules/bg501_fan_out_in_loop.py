@@ -1,0 +1,192 @@
+"""BG501: one task for each item of a loop."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project, short_function
+from bglint.roles import last_name
+from bglint.rule import finding, rule
+from bglint.rules._failing import runs_its_own_way
+from bglint.rules._parents import around
+from bglint.sites import TaskSite
+from bglint.values import Cls, Frame, Items, Outside
+
+CURE = "Add one task that takes the whole collection and gathers with a bound, or hand the items to a task queue."
+SHORT = 10
+_THROUGH = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "zip", "iter", "items", "values", "keys"}
+_SETTING = re.compile(r"(?i:^(self\.)?_?(settings|config|conf|constants?|cfg)\.)|(^|\.)[A-Z][A-Z0-9_]*$")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeated:
+    """A loop on the way to a registration."""
+
+    site: TaskSite
+    iterable: t.Expr
+    frame: Frame
+
+
+@rule("BG501", level="warning")
+def fan_out_in_loop(project: Project) -> Iterator[Finding]:
+    """A loop adds one task for each item, and they run one after another.
+
+    ## What it does
+    Finds `add_task` in a loop or a comprehension over something that can be long. Loops over short literals, and loops
+    that are left after the add, are fine.
+
+    ## Why is this bad?
+    The tasks of a response run one by one, in the order in which they were added: a thousand mails take a thousand times
+    as long as one, hold the last one back for minutes, and the first one that fails drops all the others.
+
+    ## Example
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    async def send(address: str) -> None:
+        logger.info("sent to %s", address)
+
+
+    @app.post("/newsletter")
+    async def newsletter(addresses: list[str], tasks: BackgroundTasks) -> dict[str, int]:
+        for address in addresses:
+            tasks.add_task(send, address)
+        return {"addresses": len(addresses)}
+    ```
+
+    ## Use instead
+    ```python
+    import asyncio
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    async def send(address: str, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            logger.info("sent to %s", address)
+
+
+    async def send_all(addresses: list[str]) -> None:
+        gate = asyncio.Semaphore(10)
+        results = await asyncio.gather(*(send(address, gate) for address in addresses), return_exceptions=True)
+        logger.info("%d failed", sum(isinstance(result, Exception) for result in results))
+
+
+    @app.post("/newsletter")
+    async def newsletter(addresses: list[str], tasks: BackgroundTasks) -> dict[str, int]:
+        tasks.add_task(send_all, addresses)
+        return {"addresses": len(addresses)}
+    ```
+
+    ## Verified by
+    The witness sees a task for each item of the request, each of them begun only after the one before it is over.
+    """
+    found: dict[t.Call, Repeated] = {}
+    for site in project.sites:
+        if site.kind == "add_task" and not runs_its_own_way(project, site):
+            for repeated in _loops(project, site):
+                found.setdefault(site.call, repeated)
+    for repeated in found.values():
+        yield _told(project, repeated)
+
+
+def _loops(project: Project, site: TaskSite) -> Iterator[Repeated]:
+    """The long loops around the registration, and around the calls that lead to it."""
+    steps = [(site.frame, site.call), *((hop.frame, hop.node) for hop in reversed(site.context.hops))]
+    for frame, node in steps:
+        for iterable in _iterables(project, node, frame):
+            if not _is_short(project, iterable, frame):
+                yield Repeated(site, iterable, frame)
+
+
+def _iterables(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Expr]:
+    """What the loops and comprehensions around a node run over; a loop that is left after the node does not count."""
+    function = frame.function
+    if function is None:
+        return
+    for holder in around(node, function):
+        if isinstance(holder, t.Comprehension):
+            yield from (loop.iterable for loop in holder.loops)
+    for holder, part in project.chain(node, function):
+        if isinstance(holder, t.For) and part == "body" and not _leaves(project, holder, node, function):
+            yield holder.iterable
+
+
+def _leaves(project: Project, loop: t.For, node: t.Node, function: t.Function) -> bool:
+    """True where the loop ends in the iteration that comes to the node: a `break`, `return` or `raise` behind it."""
+    chain = project.chain(node, function)
+    inside = chain[[holder for holder, _ in chain].index(loop) :]
+    return any(_ends(block, node) for block in _blocks(inside))
+
+
+def _blocks(chain: tuple[tuple[t.Node, str], ...]) -> Iterator[t.Block]:
+    for holder, part in chain:
+        if part in ("body", "orelse") and isinstance(holder, t.For | t.While | t.Branch | t.With | t.Guard):
+            yield holder.body if part == "body" else getattr(holder, "orelse", ())
+
+
+def _ends(block: t.Block, node: t.Node) -> bool:
+    return any(isinstance(statement, t.Break | t.Return | t.Raise) and statement.at > node.at for statement in block)
+
+
+# -------------------------------------------------------------------- how long
+
+
+def _is_short(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    """True for what is known to be short: a literal, a small `range` or slice, an enum, a setting of the project."""
+    if isinstance(expr, t.Call) and last_name(expr.func) in _THROUGH:
+        return any(_is_short(project, inner, frame) for inner in _inner(expr))
+    if isinstance(expr, t.Call) and last_name(expr.func) == "range":
+        return _is_small(project, expr.arguments[-1].value, frame) if len(expr.arguments) < 3 else False
+    if isinstance(expr, t.Subscript) and isinstance(expr.index[0], t.Slice):
+        return any(_is_small(project, part, frame) for part in expr.index[0].parts)
+    if isinstance(expr, t.Name | t.Attribute) and _SETTING.search(_dotted(expr)):
+        return True
+    values = project.evaluate(expr, frame)
+    return bool(values) and all(_is_known_short(value) for value in values)
+
+
+def _inner(call: t.Call) -> Iterator[t.Expr]:
+    yield from (argument.value for argument in call.arguments)
+    if isinstance(call.func, t.Attribute) and not call.arguments:
+        yield call.func.value
+
+
+def _is_small(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    values = project.evaluate(expr, frame)
+    return bool(values) and all(isinstance(getattr(v, "value", None), int) and v.value <= SHORT for v in values)  # type: ignore[attr-defined]
+
+
+def _is_known_short(value: object) -> bool:
+    if isinstance(value, Items):
+        return value.whole and len(value.items) <= SHORT
+    return isinstance(value, Cls) and not isinstance(value, Outside)
+
+
+def _dotted(expr: t.Expr) -> str:
+    return f"{_dotted(expr.value)}.{expr.name}" if isinstance(expr, t.Attribute) else last_name(expr)
+
+
+def _told(project: Project, repeated: Repeated) -> Finding:
+    site = repeated.site
+    over = project.text(repeated.iterable, repeated.frame).split("\n")[0]
+    where = f" in `{short_function(repeated.frame.function)}`" if repeated.frame.function is not None else ""
+    message = (
+        f"The loop over `{over}`{where} adds one task `{project.task_name(site)}` for each item: "
+        "they run one after another, and the first that fails drops the rest."
+    )
+    return finding(project, "BG501", site.call, site.frame, message, CURE, site=site)
