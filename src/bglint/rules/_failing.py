@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bglint import members
 from bglint import tree as t
@@ -41,6 +42,7 @@ class Spot:
         return (*project.trace(self.site, self.visit), last)
 
 
+@lru_cache(maxsize=4096)
 def weak_spot(project: Project, site: TaskSite) -> Spot | None:
     """The nearest place where a task can fail for reasons outside the program, with nothing to handle it."""
     if runs_its_own_way(project, site):
