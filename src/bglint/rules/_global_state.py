@@ -1,0 +1,169 @@
+"""What lives at module level, who writes it and who reads it.
+
+A container is told apart by the expression that makes it, wherever it is imported to; a plain global by its module
+and name; an attribute of a module-level object by the object and the attribute's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bglint import tree as t
+from bglint.project import Project
+from bglint.values import Frame, Instance, Items, Outside, Value
+
+_CONTAINERS = (
+    "builtins.dict", "builtins.list", "builtins.set", "collections.defaultdict", "collections.OrderedDict",
+    "collections.deque", "collections.Counter",
+)  # fmt: skip
+_CHANGING = {
+    "append", "add", "update", "extend", "insert", "setdefault", "pop", "popitem", "remove", "discard", "clear",
+    "appendleft", "popleft",
+}  # fmt: skip
+_INCIDENTAL = re.compile(
+    r"(?i)cache|memo|lock|pool|client|engine|metric|stat(istic)?s$|counter|semaphore|limit|registry|registered|connection"
+    r"|websocket|socket|subscriber|listener|handler|loaded|model|plugin|logger|warned|singleton|instance|seen"
+)
+"""Names of what every process has for itself on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Something at module level: `key` says what it is, `name` how the reader knows it."""
+
+    key: object
+    name: str
+
+
+def written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
+    """The module-level containers and globals that a function changes, each with the place."""
+    function = frame.function
+    for node in t.walk_function(function) if function is not None else ():
+        for expr in _changed(node):
+            state = container(project, expr, frame)
+            if state is not None:
+                yield state, node
+        if isinstance(node, t.Assign):
+            yield from ((state, node) for state in _globals(project, node, frame))
+
+
+def _changed(node: t.Node) -> Iterator[t.Expr]:
+    """`x` of `x[key] = value`, `x[key]["state"] = value`, `x.append(value)`, `del x[key]`."""
+    if isinstance(node, t.Assign | t.Delete):
+        for target in node.targets:
+            if isinstance(target, t.Subscript):
+                yield _innermost(target)
+    elif isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name in _CHANGING:
+        yield _innermost(node.func.value)
+
+
+def _innermost(expr: t.Expr) -> t.Expr:
+    while isinstance(expr, t.Subscript):
+        expr = expr.value
+    return expr
+
+
+def container(project: Project, expr: t.Expr, frame: Frame) -> State | None:
+    """The module-level container that an expression names."""
+    if not isinstance(expr, t.Name | t.Attribute) or _INCIDENTAL.search(_last(expr)):
+        return None
+    for value in project.evaluate(expr, frame):
+        if _is_container(value) and _is_module_level(value):
+            assert value.birth is not None
+            return State(value.birth.node, _last(expr))
+    return None
+
+
+def _is_container(value: Value) -> bool:
+    if isinstance(value, Items):
+        return value.kind in ("dict", "list", "set")
+    return isinstance(value, Outside) and value.instance and value.name.removesuffix("()") in _CONTAINERS
+
+
+def _is_module_level(value: Value) -> bool:
+    birth = value.birth
+    return birth is not None and birth.frame.function is None and birth.kind in ("display", "call")
+
+
+def _globals(project: Project, node: t.Assign, frame: Frame) -> Iterator[State]:
+    """The plain globals that an assignment sets; not one that is only filled when it is still empty."""
+    assert frame.function is not None
+    declared = project.scope(frame.function).declared
+    for target in node.targets:
+        if isinstance(target, t.Name) and declared.get(target.id) == "global":
+            if not _INCIDENTAL.search(target.id) and not _is_lazy(frame.function, target.id):
+                yield State((frame.path, target.id), target.id)
+
+
+def _is_lazy(function: t.Function, name: str) -> bool:
+    """True where the function asks first whether the global is there: it makes something once."""
+    tests = (node.test for node in t.walk_function(function) if isinstance(node, t.Branch))
+    return any(isinstance(part, t.Name) and part.id == name for test in tests for part in t.walk(test))
+
+
+def reads(project: Project, state: State, frame: Frame) -> bool:
+    """True where a function looks at the state, and does not only change it."""
+    function = frame.function
+    if function is None:
+        return False
+    changed = {id(expr) for node in t.walk_function(function) for expr in _changed(node)}
+    targets = {id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets}
+    for node in t.walk_function(function):
+        if isinstance(node, t.Name | t.Attribute) and _last(node) == state.name:
+            if id(node) not in changed | targets and _is_same(project, node, state, frame):
+                return True
+    return False
+
+
+def _is_same(project: Project, expr: t.Name | t.Attribute, state: State, frame: Frame) -> bool:
+    if isinstance(state.key, tuple):
+        return frame.path == state.key[0] and isinstance(expr, t.Name) and _is_free(project, expr.id, frame)
+    return any(value.birth is not None and value.birth.node is state.key for value in project.evaluate(expr, frame))
+
+
+def _is_free(project: Project, name: str, frame: Frame) -> bool:
+    """True where a name means the global."""
+    assert frame.function is not None
+    local = project.scope(frame.function)
+    return local.declared.get(name) == "global" or (name not in local.bindings and not frame.function.parameter(name))
+
+
+# ----------------------------------------------------------------------- flags
+
+
+def flag(project: Project, expr: t.Expr, frame: Frame) -> State | None:
+    """The flag that an expression names: a global, or an attribute of a module-level object."""
+    if isinstance(expr, t.Attribute):
+        for value in project.evaluate(expr.value, frame):
+            if isinstance(value, Instance) and _is_module_level(value):
+                assert value.birth is not None
+                return State((value.birth.node, expr.name), expr.name)
+        return None
+    if isinstance(expr, t.Name) and frame.function is not None and _is_free(project, expr.id, frame):
+        return State((frame.path, expr.id), expr.id)
+    return None
+
+
+def sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Assign]]:
+    """The flags that a function sets to something that is not false."""
+    function = frame.function
+    for node in t.walk_function(function) if function is not None else ():
+        if isinstance(node, t.Assign) and not (isinstance(node.value, t.Constant) and not node.value.value):
+            for target in node.targets:
+                state = _set_flag(project, target, frame)
+                if state is not None:
+                    yield state, node
+
+
+def _set_flag(project: Project, target: t.Expr, frame: Frame) -> State | None:
+    if isinstance(target, t.Name):
+        assert frame.function is not None
+        declared = project.scope(frame.function).declared.get(target.id) == "global"
+        return State((frame.path, target.id), target.id) if declared else None
+    return flag(project, target, frame) if isinstance(target, t.Attribute) else None
+
+
+def _last(expr: t.Expr) -> str:
+    return expr.name if isinstance(expr, t.Attribute) else expr.id if isinstance(expr, t.Name) else ""

@@ -1,0 +1,237 @@
+"""BG701: state that lives in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project, short_function
+from bglint.reach import Edge, Visit
+from bglint.rule import finding, rule
+from bglint.rules._global_state import State, flag, reads, sets, written
+from bglint.sites import TaskSite
+from bglint.values import Frame
+
+DEPTH = 4
+CURE_STATE = "Keep it where every worker and the next start can read it: the database, Redis, a task queue's results."
+CURE_FLAG = "Claim it in the handler, before the answer, in one step that all workers see: a row, a lock in Redis."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Write:
+    """A task changes a state that a handler reads."""
+
+    state: State
+    visit: Visit
+    node: t.Node
+    reader: t.Function
+
+    @property
+    def length(self) -> int:
+        return self.visit.depth + len(self.visit.site.context.hops)
+
+
+@rule("BG701", level="warning")
+def process_local_state(project: Project) -> Iterator[Finding]:
+    """What the task writes down exists in one process only.
+
+    ## What it does
+    Finds tasks that write to a module-level dict, list, set or global which a handler reads, such as the states of jobs;
+    and handlers that test a flag (a module-level name, or an attribute of a module-level object) which only the task
+    sets. It stays silent where the handler, or what it calls, claims the flag before it answers.
+
+    ## Why is this bad?
+    Two workers have two dicts: the one that is asked for a job does not know it. A restart forgets all of them. And a
+    flag that the task sets is set after the response: two quick requests both find it unset, and both start the job.
+
+    ## Example
+    ```python
+    from uuid import uuid4
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    app = FastAPI()
+    states: dict[str, str] = {}
+
+
+    def convert(job: str, text: str) -> None:
+        states[job] = text.upper()
+
+
+    @app.post("/jobs", status_code=202)
+    def start(text: str, tasks: BackgroundTasks) -> dict[str, str]:
+        job = uuid4().hex
+        tasks.add_task(convert, job, text)
+        return {"job": job}
+
+
+    @app.get("/jobs/{job}")
+    def state(job: str) -> dict[str, str]:
+        return {"state": states.get(job, "unknown")}
+    ```
+
+    ## Use instead
+    ```python
+    import logging
+    import sqlite3
+    from contextlib import closing
+    from uuid import uuid4
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def set_state(job: str, state: str) -> None:
+        with closing(sqlite3.connect("jobs.db")) as database, database:
+            database.execute("insert or replace into jobs values (?, ?)", (job, state))
+
+
+    def convert(job: str, text: str) -> None:
+        try:
+            set_state(job, text.upper())
+        except sqlite3.Error:
+            logger.exception("job %s failed", job)
+
+
+    @app.post("/jobs", status_code=202)
+    def start(text: str, tasks: BackgroundTasks) -> dict[str, str]:
+        job = uuid4().hex
+        set_state(job, "queued")
+        tasks.add_task(convert, job, text)
+        return {"job": job}
+
+
+    @app.get("/jobs/{job}")
+    def state(job: str) -> dict[str, str]:
+        with closing(sqlite3.connect("jobs.db")) as database:
+            row = database.execute("select state from jobs where job = ?", (job,)).fetchone()
+        return {"state": row[0] if row else "unknown"}
+    ```
+
+    ## Verified by
+    The witness compares what the modules of the app hold before the task starts and while it runs.
+    """
+    for write in _writes(project):
+        yield _told_write(project, write)
+    yield from _flags(project)
+
+
+# ------------------------------------------------------------------ containers
+
+
+def _writes(project: Project) -> Iterator[Write]:
+    """One entry for a state and the function that changes it, by the shortest way."""
+    found: dict[tuple[object, object], Write] = {}
+    for site in project.sites:
+        for visit in project.visits(site):
+            for state, node in written(project, visit.frame):
+                key = state.key, visit.frame.function
+                if key not in found or visit.depth + len(site.context.hops) < found[key].length:
+                    reader = _reader(project, state)
+                    if reader is not None and visit.where != "process":
+                        found[key] = Write(state, visit, node, reader)
+    yield from found.values()
+
+
+def _reader(project: Project, state: State) -> t.Function | None:
+    """A handler, or something that a handler calls, which looks at the state."""
+    for function in project.functions(rf"\b{state.name}\b"):
+        if reads(project, state, project.frame(function)) and _is_of_request(project, function):
+            return function
+    return None
+
+
+def _is_of_request(project: Project, function: t.Function) -> bool:
+    roles = (context.role for context in project.contexts(function))
+    return any(role is not None and role.kind in ("route", "websocket", "dependency") for role in roles)
+
+
+def _told_write(project: Project, write: Write) -> Finding:
+    message = (
+        f"The task `{project.task_name(write.visit.site)}` writes to `{write.state.name}`, which "
+        f"`{short_function(write.reader)}` reads: it lives in this process only, another worker does not see it "
+        "and a restart forgets it."
+    )
+    return finding(
+        project, "BG701", write.node, write.visit.frame, message, CURE_STATE,
+        site=write.visit.site, visit=write.visit, last=f"writes to `{write.state.name}`",
+    )  # fmt: skip
+
+
+# ----------------------------------------------------------------------- flags
+
+
+def _flags(project: Project) -> Iterator[Finding]:
+    told: set[t.Node] = set()
+    for site in project.sites:
+        for frame, branch, state in _tested(project, site):
+            setting = _setting(project, site, state)
+            if branch not in told and setting is not None and not _claims(project, frame, state):
+                told.add(branch)
+                yield _told_flag(project, site, frame, branch, state, *setting)
+
+
+def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch, State]]:
+    """The flags that the handler, or what leads from it to the registration, tests before it registers."""
+    steps = [*((hop.frame, hop.node) for hop in site.context.hops), (site.frame, site.call)]
+    for frame, until in steps if site.role is not None else ():
+        for node in t.walk_function(frame.function) if frame.function is not None else ():
+            if isinstance(node, t.Branch) and node.at < until.at and _decides(project, node, until, frame):
+                yield from ((frame, node, state) for state in _named(project, node.test, frame))
+
+
+def _decides(project: Project, branch: t.Branch, until: t.Node, frame: Frame) -> bool:
+    """True where the registration stands in the branch, or the branch leaves the function."""
+    assert frame.function is not None
+    if any(around is branch for around, _ in project.chain(until, frame.function)):
+        return True
+    return any(isinstance(node, t.Raise | t.Return) for node in branch.body)
+
+
+def _named(project: Project, test: t.Expr, frame: Frame) -> Iterator[State]:
+    for part in t.walk(test):
+        state = flag(project, part, frame) if isinstance(part, t.Name | t.Attribute) else None
+        if state is not None:
+            yield state
+
+
+def _setting(project: Project, site: TaskSite, state: State) -> tuple[Visit, t.Assign] | None:
+    """Where the task sets the flag."""
+    for visit in project.visits(site):
+        for other, node in sets(project, visit.frame):
+            if other.key == state.key:
+                return visit, node
+    return None
+
+
+def _claims(project: Project, frame: Frame, state: State, depth: int = DEPTH) -> bool:
+    """True where the handler, or what it calls, sets the flag itself."""
+    if any(other.name == state.name for other, _ in sets(project, frame)) or _assigns(frame, state):
+        return True
+    edges = (step for step in project.steps(frame)[0] if isinstance(step, Edge))
+    return bool(depth) and any(_claims(project, edge.target, state, depth - 1) for edge in edges)
+
+
+def _assigns(frame: Frame, state: State) -> bool:
+    """A method that sets the attribute of its own object."""
+    nodes = t.walk_function(frame.function) if frame.function is not None else ()
+    targets = (target for node in nodes if isinstance(node, t.Assign) for target in node.targets)
+    return any(isinstance(target, t.Attribute) and target.name == state.name for target in targets)
+
+
+def _told_flag(
+    project: Project, site: TaskSite, frame: Frame, branch: t.Branch, state: State, visit: Visit, node: t.Assign
+) -> Finding:
+    message = (
+        f"`{state.name}` is tested here, but only the task `{project.task_name(site)}` sets it, after the answer: "
+        "two requests both pass, and another worker never sees it."
+    )
+    setting = project.step(node, visit.frame, f"sets `{state.name}`, when the answer is out")
+    steps = (*project.trace(site, visit), setting)
+    return finding(
+        project, "BG701", branch.test, frame, message, CURE_FLAG, site=site, trace=steps, last=f"tests `{state.name}`"
+    )
