@@ -1,0 +1,130 @@
+"""BG704: a context variable that the task does not see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding
+from bglint.project import Project, dotted
+from bglint.reach import Contact, Outer, Visit
+from bglint.rule import finding, rule
+from bglint.values import Frame, Outside
+
+CURE = "Pass the value to the task as an argument; or set the variable in an `async def` dependency."
+_VARIABLE = "contextvars.ContextVar"
+
+
+@rule("BG704", level="advice")
+def context_not_carried(project: Project) -> Iterator[Finding]:
+    """The task reads a context variable that was set in a copy of the context.
+
+    ## What it does
+    Finds tasks that read a `ContextVar` which the project sets only in `def` handlers and `def` dependencies.
+    Off by default: it is a question.
+
+    ## Why is this bad?
+    A `def` handler or dependency runs in a worker thread, in a copy of the request's context. What it sets there is gone
+    when it returns, and the task reads the default, or a LookupError.
+
+    ## Example
+    ```python
+    import logging
+    from contextvars import ContextVar
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+    tenant: ContextVar[str | None] = ContextVar("tenant", default=None)
+
+
+    def export() -> None:
+        logger.info("export for %s", tenant.get())
+
+
+    @app.post("/exports/{name}")
+    def start(name: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tenant.set(name)
+        tasks.add_task(export)
+        return {"name": name}
+    ```
+
+    ## Use instead
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def export(name: str) -> None:
+        logger.info("export for %s", name)
+
+
+    @app.post("/exports/{name}")
+    def start(name: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(export, name)
+        return {"name": name}
+    ```
+
+    ## Verified by
+    The witness sees the task log the default of the variable, not what the request set.
+    """
+    found: dict[t.Node, Contact] = {}
+    for site in project.sites:
+        reads = (contact for contact in project.contacts(site) if contact.name == f"{_VARIABLE}.get")
+        for contact in reads if site.kind != "create_task" else ():
+            if _is_lost(project, contact):
+                found.setdefault(contact.node, contact)
+    for contact in found.values():
+        yield _told(project, contact)
+
+
+def _is_lost(project: Project, contact: Contact) -> bool:
+    variable = _variable(contact.value)
+    if variable is None or _sets(project, contact.visit, variable):
+        return False
+    setters = _setters(project, variable)
+    return bool(setters) and all(_in_copy(project, function) for function in setters)
+
+
+def _variable(value: Outside) -> t.Node | None:
+    """The expression that made the variable."""
+    of = value.of
+    return of.birth.node if isinstance(of, Outside) and of.birth is not None else None
+
+
+def _sets(project: Project, visit: Visit, variable: t.Node) -> bool:
+    """True where the task sets the variable itself, on the way to the place that reads it."""
+    here = _sets_here(project, visit.frame, variable)
+    return here or (visit.before is not None and _sets(project, visit.before, variable))
+
+
+def _sets_here(project: Project, frame: Frame, variable: t.Node) -> bool:
+    outers = (step for step in project.steps(frame)[1] if isinstance(step, Outer))
+    return any(o.value.name == f"{_VARIABLE}.set" and _variable(o.value) is variable for o in outers)
+
+
+def _setters(project: Project, variable: t.Node) -> list[t.Function]:
+    return [f for f in project.functions(r"\.set\(") if _sets_here(project, project.frame(f), variable)]
+
+
+def _in_copy(project: Project, function: t.Function) -> bool:
+    """True for a `def` handler or dependency: it runs in a thread, in a copy of the context."""
+    role = project.role(function)
+    return role is not None and role.kind in ("route", "dependency") and not function.is_async
+
+
+def _told(project: Project, contact: Contact) -> Finding:
+    site = contact.visit.site
+    message = (
+        f"The task `{project.task_name(site)}` reads `{dotted(contact.node.func)}`, which only `def` handlers or "
+        "dependencies set: they ran in a copy of the context, and the task sees the default. Is it meant to?"
+    )
+    return finding(
+        project, "BG704", contact.node, contact.visit.frame, message, CURE,
+        site=site, visit=contact.visit, last=f"`{dotted(contact.node.func)}` gives the default",
+    )  # fmt: skip
