@@ -9,7 +9,21 @@ from typing import TYPE_CHECKING
 from bglint import calling
 from bglint import tree as t
 from bglint.values import (
-    Annotation, Birth, Cls, Frame, Func, Generator, Instance, Items, Outside, Unknown, Value, Values, known, unique,
+    Annotation,
+    Birth,
+    Cls,
+    Frame,
+    Func,
+    Generator,
+    Instance,
+    Items,
+    Outside,
+    Unknown,
+    Value,
+    Values,
+    anonymous,
+    known,
+    unique,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -181,7 +195,12 @@ def injected(names: Names, parameter: t.Parameter, frame: Frame, outer: Frame) -
 
 def _telling(values: Values) -> bool:
     """True where the values say more than "what some outside function gave"."""
-    return any(not (isinstance(v, Outside) and v.name.endswith("()")) for v in known(values))
+    return any(not anonymous(v) for v in known(values))
+
+
+def _best(given: Values, declared: Values) -> Values:
+    """What is really returned, where that says more than the annotation."""
+    return given if _telling(given) or not known(declared) else declared
 
 
 def provide(names: Names, source: Value) -> Values:
@@ -190,7 +209,7 @@ def provide(names: Names, source: Value) -> Values:
         frame = calling.bind(names, source, (), {})
         if source.function.is_generator:
             return calling.yielded(names, Generator(None, source, frame))
-        return calling.returned(names, frame)
+        return _best(calling.handed_back(names, frame), calling.returned(names, frame))
     if isinstance(source, Cls):
         return (calling.construct(names, source, (), {}, None),)
     if isinstance(source, Instance):

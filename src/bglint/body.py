@@ -345,6 +345,11 @@ class BodyVisitor(cst.CSTVisitor):
     def _constant(self, node: Any) -> t.Expr:
         return t.Constant(self._at(node), node.evaluated_value)
 
+    def _string(self, node: cst.SimpleString) -> t.Expr:
+        text = node.value
+        plain = text[0] in "'\"" and "\\" not in text and text[:3] not in ("'''", '"""')
+        return t.Constant(self._at(node), text[1:-1] if plain else node.evaluated_value)
+
     def _ellipsis(self, node: cst.Ellipsis) -> t.Expr:
         return t.Constant(self._at(node), ...)
 
@@ -527,7 +532,7 @@ _EXPRESSIONS: dict[type, Callable[[BodyVisitor, Any], t.Expr]] = {
     cst.Name: BodyVisitor._name,
     cst.Attribute: BodyVisitor._attribute,
     cst.Call: BodyVisitor._call,
-    cst.SimpleString: BodyVisitor._constant,
+    cst.SimpleString: BodyVisitor._string,
     cst.Integer: BodyVisitor._constant,
     cst.Float: BodyVisitor._constant,
     cst.Imaginary: BodyVisitor._constant,

@@ -9,8 +9,25 @@ from typing import TYPE_CHECKING
 from bglint import annotations, members
 from bglint import tree as t
 from bglint.values import (
-    Annotation, Birth, Cls, Const, Coroutine, Frame, Func, Generator, Instance, Items, ModuleValue, Outside, Partial,
-    Super, Unknown, Value, Values, known, unique,
+    Annotation,
+    Birth,
+    Cls,
+    Const,
+    Coroutine,
+    Frame,
+    Func,
+    Generator,
+    Instance,
+    Items,
+    ModuleValue,
+    Outside,
+    Partial,
+    Super,
+    Unknown,
+    Value,
+    Values,
+    known,
+    unique,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -172,23 +189,29 @@ def returned(names: Names, frame: Frame) -> Values:
 
 
 def _returned(names: Names, frame: Frame) -> Values:
+    declared = _declared(names, frame)
+    return declared if known(declared) else handed_back(names, frame)
+
+
+def _declared(names: Names, frame: Frame) -> Values:
     function = frame.function
-    assert function is not None
+    if function is None or function.returns is None:
+        return ()
+    return annotations.typed(names, function.returns, frame.closure or names.module_frame(frame.path))
+
+
+def handed_back(names: Names, frame: Frame) -> Values:
+    """What the `return` statements of a function give, whatever its annotation says."""
+    return names.remember(("handed back", frame), lambda: _handed_back(names, frame))
+
+
+def _handed_back(names: Names, frame: Frame) -> Values:
+    assert frame.function is not None
     found: list[Value] = []
-    for node in t.walk_function(function):
+    for node in t.walk_function(frame.function):
         if isinstance(node, t.Return) and node.value is not None:
             found.extend(names.evaluate(node.value, frame))
-    solid = known(tuple(v for v in found if v != Const(value=None)))
-    if function.returns is not None and not _telling(solid):
-        outer = frame.closure or names.module_frame(frame.path)
-        declared = annotations.typed(names, function.returns, outer)
-        if known(declared):
-            return declared
     return unique(found) or (Const(value=None),)
-
-
-def _telling(values: Values) -> bool:
-    return any(not (isinstance(v, Outside) and v.name.endswith("()")) for v in values)
 
 
 def yielded(names: Names, generator: Generator) -> Values:
@@ -372,9 +395,26 @@ def _partial(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values
 
 
 def _first(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    """Functions that hand their first argument on: list(x), closing(x), copy(x), iter(x) ..."""
+    """Functions that hand their first argument on: closing(x), copy(x), shield(x) ..."""
     given = call.argument(0)
     return names.evaluate(given, frame) if given is not None else ()
+
+
+def _gathered(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    """list(x), sorted(x) ...: the elements of x."""
+    kind = value.name.rpartition(".")[2]
+    found: list[Value] = []
+    for source in _first(names, value, call, frame):
+        whole = isinstance(source, Items) and source.kind != "dict"
+        found.append(
+            source
+            if whole
+            else Items(None, _GATHERED.get(kind, kind), (element(names, source),), whole=False)
+        )
+    return tuple(found)
+
+
+_GATHERED = {"sorted": "list", "reversed": "list", "iter": "iterator", "aiter": "iterator"}
 
 
 def _cast(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
@@ -477,7 +517,13 @@ _SPECIAL: dict[str, Callable[[Names, Outside, t.Call, Frame], Values]] = {
     **dict.fromkeys(
         (
             "builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed", "builtins.iter",
-            "builtins.aiter", "contextlib.closing", "contextlib.aclosing", "copy.copy", "copy.deepcopy",
+            "builtins.aiter",
+        ),
+        _gathered,
+    ),
+    **dict.fromkeys(
+        (
+            "contextlib.closing", "contextlib.aclosing", "copy.copy", "copy.deepcopy",
             "builtins.list.copy", "builtins.dict.copy", "inspect.unwrap", "asyncio.shield",
         ),
         _first,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bglint import annotations, calling
@@ -11,8 +12,24 @@ from bglint import tree as t
 from bglint.outline import Entry
 from bglint.scope import Scope
 from bglint.values import (
-    Birth, Class, Cls, Const, Frame, Func, Instance, Items, Missing, ModuleValue, Outside, Partial, Super, Unknown,
-    Value, Values, known, unique,
+    Birth,
+    Class,
+    Cls,
+    Const,
+    Frame,
+    Func,
+    Instance,
+    Items,
+    Missing,
+    ModuleValue,
+    Outside,
+    Partial,
+    Super,
+    Unknown,
+    Value,
+    Values,
+    known,
+    unique,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -275,14 +292,11 @@ def subclasses(names: Names, klass: Class) -> tuple[Class, ...]:
 
 
 def _subclasses(names: Names, klass: Class) -> Values:
-    pattern = re.compile(rb"class[ \t]+\w+[^\n]*\(([^)]*\b)?" + klass.name.encode() + rb"\b")
     found: list[Value] = []
-    for file in names.program.sources.mentioning(pattern):
-        module = names.program.module(file.path)
-        for entry in module.outline.entries if module else ():
-            other = names.program.klass(module, entry) if module and entry.kind == "class" else None
-            if other is not None and other is not klass and klass in lineage(names, other):
-                found.append(Cls(None, other))
+    for module, entry in names.program.class_headers(klass.name):
+        other = names.program.klass(module, entry)
+        if other is not None and other is not klass and klass in lineage(names, other):
+            found.append(Cls(None, other))
     return unique(found)
 
 
@@ -341,6 +355,7 @@ def method_frame(names: Names, function: t.Function, target: Instance, klass: Cl
     )
 
 
+@cache
 def _self_bindings(
     function: t.Function, self_name: str
 ) -> dict[str, list[tuple[t.Expr, str, t.Expr | None]]]:

@@ -10,6 +10,7 @@ import builtins
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from bglint import annotations, calling, members
 from bglint import tree as t
@@ -18,8 +19,23 @@ from bglint.outline import Entry
 from bglint.program import Module, Program
 from bglint.scope import Binding, scope
 from bglint.values import (
-    Birth, Class, Cls, Const, Frame, Func, Items, Missing, ModuleValue, Outside, Unknown, Value, Values,
-    known, unique,
+    Birth,
+    Class,
+    Cls,
+    Const,
+    Frame,
+    Func,
+    Instance,
+    Items,
+    Missing,
+    ModuleValue,
+    Outside,
+    Unknown,
+    Value,
+    Values,
+    anonymous,
+    known,
+    unique,
 )  # fmt: skip
 
 DEPTH = 40
@@ -166,7 +182,7 @@ class Names:
             return self.global_name(frame.path, name)
         bindings = local.visible(name, at)
         parameter = frame.function.parameter(name)
-        if bindings and (parameter is None or at is not None and _covers(bindings, local.chain(at))):
+        if bindings and (parameter is None or (at is not None and _covers(bindings, local.chain(at)))):
             return self._bound(bindings, frame)
         if parameter is not None:
             own = self.parameter(parameter, frame)
@@ -207,8 +223,9 @@ class Names:
         values = self.evaluate(binding.value, frame)
         for step in binding.steps:
             values = unique([v for value in values for v in self._step(value, step, binding, frame)])
-        if binding.annotation is not None and not known(values):
-            return annotations.typed(self, binding.annotation, frame)
+        if binding.annotation is not None and all(anonymous(value) for value in known(values)):
+            declared = annotations.typed(self, binding.annotation, frame)
+            return self._named(known(values), declared) if known(values) else declared
         return values
 
     def _step(self, value: Value, step: int | str, binding: Binding, frame: Frame) -> Values:
@@ -224,10 +241,17 @@ class Names:
 
     def parameter(self, parameter: t.Parameter, frame: Frame) -> Values:
         """What a parameter holds: what the caller gave, else what its annotation and default say."""
-        given = frame.binding(parameter.name)
-        if given is not None and known(given):
+        given = known(frame.binding(parameter.name) or ())
+        if given and not all(anonymous(value) for value in given):
             return given
-        return self.remember(("parameter", parameter, frame), lambda: self._declared(parameter, frame))
+        declared = self.remember(("parameter", parameter, frame), lambda: self._declared(parameter, frame))
+        return self._named(given, declared) if given else declared
+
+    def _named(self, given: Values, declared: Values) -> Values:
+        """Values without a type of their own, with the type that the annotation gives them."""
+        if not known(declared):
+            return given
+        return unique([_as(value, kind) for value in given for kind in declared])
 
     def _declared(self, parameter: t.Parameter, frame: Frame) -> Values:
         function = frame.function
@@ -389,6 +413,12 @@ def absolute(module: Module, target: str) -> str:
     base = module.file.module.split(".")
     drop = level - 1 if module.file.is_package else level
     return ".".join([*base[: len(base) - drop], bare]).strip(".")
+
+
+def _as(given: Value, declared: Value) -> Value:
+    if isinstance(declared, Outside):
+        return replace(declared, birth=given.birth, of=given)
+    return replace(declared, birth=given.birth) if isinstance(declared, Instance) else declared
 
 
 def _latest(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import io
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from textwrap import dedent
 
@@ -114,6 +116,16 @@ class Program:
         qualname = f"{parent}.{node.name}" if parent else node.name
         source = self.source(module, entry)
         return Class(node.name, qualname, source, node.bases, node.decorators, node.at, entry)
+
+    def class_headers(self, word: str) -> Iterator[tuple[Module, Entry]]:
+        """The top-level classes whose header mentions a word."""
+        pattern = re.compile(rb"^class\b[^:]*\b" + word.encode() + rb"\b", re.M)
+        for file in self.sources.mentioning(re.compile(re.escape(word).encode())):
+            if pattern.search(self.sources.read(file)):
+                module = self.module(file.path)
+                for entry in module.outline.entries if module else ():
+                    if entry.kind == "class" and word in module.text(entry.start, entry.header):  # type: ignore[union-attr]
+                        yield module, entry  # type: ignore[misc]
 
     # --------------------------------------------------------------- places
 

@@ -174,6 +174,11 @@ class Project:
         """A node's source text, as written."""
         return self.program.source_text(node, self._source(frame))
 
+    def source(self, path: str) -> str:
+        """The whole text of a file."""
+        module = self.program.module(path)
+        return "".join(module.lines) if module is not None else ""
+
     def _source(self, frame: Frame) -> t.Source:
         assert frame.function is not None
         return frame.function.source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bglint import calling, members
@@ -13,12 +13,25 @@ from bglint.knowledge import Fact
 from bglint.names import Names
 from bglint.sites import Hop, TaskSite
 from bglint.values import (
-    Cls, Coroutine, Frame, Func, Generator, Instance, Items, Outside, Partial, Value, Values, known,
+    Cls,
+    Coroutine,
+    Frame,
+    Func,
+    Generator,
+    Instance,
+    Items,
+    Outside,
+    Partial,
+    Value,
+    Values,
+    known,
 )  # fmt: skip
 
 Place = Literal["event loop", "thread", "process"]
-MOST_VISITS = 3000
-MOST_FRAMES_OF_ONE = 6
+MOST_VISITS = 600
+"""A task that runs more functions than this is followed to the nearest ones."""
+
+MOST_FRAMES_OF_ONE = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,12 +97,13 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outer:
-    """An outside call in a frame."""
+    """An outside call in a frame; `shift` is where it is handed to, None where it runs in place."""
 
     node: t.Call
     value: Outside
     fact: Fact | None
     awaited: bool
+    shift: Place | None = None
 
 
 class Reach:
@@ -98,6 +112,7 @@ class Reach:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._steps: dict[Frame, tuple[tuple[Edge, ...], tuple[Outer, ...]]] = {}
+        self._seen_as: dict[t.Call, t.Call] = {}
         self._visits: dict[TaskSite, tuple[Visit, ...]] = {}
 
     def visits(self, site: TaskSite) -> tuple[Visit, ...]:
@@ -219,9 +234,9 @@ class Reach:
         outers: list[Outer],
     ) -> None:
         if isinstance(value, Outside):
-            fact = self._names.knowledge.fact(f"{value.name}.__call__" if value.instance else value.name)
+            fact = self._fact(value, node)
             outers.append(Outer(node, value, fact, awaited))
-            edges.extend(self._handed_on(node, fact, frame))
+            self._handed_on(node, fact, frame, edges, outers)
             return
         positional, keywords = calling.arguments(self._names, node, frame)
         place = self._place(value)
@@ -236,20 +251,40 @@ class Reach:
             return None
         return next((p for name in value.decorators if (p := self._decorator_place(name))), None)
 
-    def _handed_on(self, node: t.Call, fact: Fact | None, frame: Frame) -> Iterator[Edge]:
+    def _fact(self, value: Outside, node: t.Call) -> Fact | None:
+        """What a call does; nothing where it only acts if an argument is given that is missing."""
+        fact = self._names.knowledge.fact(f"{value.name}.__call__" if value.instance else value.name)
+        if fact is None or not fact.if_given or node.spread or node.argument(0, fact.if_given) is not None:
+            return fact
+        return None
+
+    def _handed_on(
+        self, node: t.Call, fact: Fact | None, frame: Frame, edges: list[Edge], outers: list[Outer]
+    ) -> None:
         """The callable that an outside call runs: in a thread, a process, or here."""
         if fact is None or fact.runs is None:
             return
-        by_name = isinstance(fact.runs, str)
         handed = node.keyword(fact.runs) if isinstance(fact.runs, str) else node.argument(fact.runs)
-        skip = 0 if by_name else int(fact.runs) + 1
-        positional, keywords = calling.arguments(self._names, node, frame, skip)
         shift: Place | None = fact.where if fact.where in ("thread", "process") else None  # type: ignore[assignment]
-        if by_name:
-            positional, keywords = self._thread_arguments(node, frame), {}
         for value in self._names.evaluate(handed, frame) if handed is not None else ():
-            for target, _ in self.entered(value, positional, keywords):
-                yield Edge(node, target, shift)
+            if isinstance(value, Outside) and not value.instance and handed is not None:
+                call = self._as_call(node, handed, fact)
+                outers.append(Outer(call, value, self._fact(value, call), False, shift))
+            else:
+                given = self._handed_arguments(node, fact, frame)
+                edges.extend(Edge(node, target, shift) for target, _ in self.entered(value, *given))
+
+    def _handed_arguments(self, node: t.Call, fact: Fact, frame: Frame) -> calling.Arguments:
+        if isinstance(fact.runs, str):
+            return self._thread_arguments(node, frame), {}
+        return calling.arguments(self._names, node, frame, int(fact.runs or 0) + 1)
+
+    def _as_call(self, node: t.Call, handed: t.Expr, fact: Fact) -> t.Call:
+        """`to_thread(f, x)` seen as the call `f(x)`, at the same place."""
+        if node not in self._seen_as:
+            skip = fact.runs + 1 if isinstance(fact.runs, int) else len(node.arguments)
+            self._seen_as[node] = t.Call(node.at, handed, node.arguments[skip:])
+        return self._seen_as[node]
 
     def _thread_arguments(self, node: t.Call, frame: Frame) -> tuple[Values, ...]:
         given = node.keyword("args")
@@ -280,7 +315,8 @@ class Reach:
         yield from self._direct(site)
         for visit in self.visits(site):
             for outer in self.steps(visit.frame)[1]:
-                yield Contact(visit, outer.node, outer.value, outer.fact, outer.awaited)
+                place = replace(visit, where=outer.shift) if outer.shift else visit
+                yield Contact(place, outer.node, outer.value, outer.fact, outer.awaited)
 
     def _direct(self, site: TaskSite) -> Iterator[Contact]:
         """An outside callable that is itself the task: `add_task(shutil.rmtree, path)`."""

@@ -185,11 +185,13 @@ class Roles:
         name = function.owner.rpartition(".")[2] if function.name == "__init__" else function.name
         if name.startswith("<"):
             return
-        pattern = re.compile(rb"(?<!def )\b" + name.encode() + rb"\s*\(")
+        pattern = re.compile(rf"(?<!def )\b{name}\s*\(")
         count = 0
-        for file in self._names.program.sources.mentioning(pattern):
+        for file in self._names.program.sources.mentioning(re.compile(name.encode())):
+            if not pattern.search(self._names.program.sources.read(file).decode("utf-8", "replace")):
+                continue
             module = self._names.program.module(file.path)
-            for around in self.functions_in(module, _lines(module, pattern)) if module else ():
+            for around in self.functions_in(module, _lines(module, name, pattern)) if module else ():
                 count += 1
                 if count > MOST_CALLERS:
                     return
@@ -226,8 +228,8 @@ def _inner(node: t.Node) -> Iterator[t.Function]:
             yield from _inner(statement)
 
 
-def _lines(module: Module, pattern: re.Pattern[bytes]) -> set[int]:
-    return {n for n, line in enumerate(module.lines, 1) if pattern.search(line.encode("utf-8", "replace"))}
+def _lines(module: Module, word: str, pattern: re.Pattern[str]) -> set[int]:
+    return {number for number, line in enumerate(module.lines, 1) if word in line and pattern.search(line)}
 
 
 def last_name(expr: t.Expr) -> str:

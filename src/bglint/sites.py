@@ -12,7 +12,20 @@ from bglint import tree as t
 from bglint.names import Names
 from bglint.roles import Role, Roles, last_name
 from bglint.values import (
-    Cls, Const, Coroutine, Frame, Func, Instance, Missing, Outside, Partial, Unknown, Value, Values, known, unique,
+    Cls,
+    Const,
+    Coroutine,
+    Frame,
+    Func,
+    Instance,
+    Missing,
+    Outside,
+    Partial,
+    Unknown,
+    Value,
+    Values,
+    known,
+    unique,
 )  # fmt: skip
 
 TASKS = (
@@ -21,6 +34,7 @@ TASKS = (
     "starlette.background.BackgroundTasks",
 )
 TASK = ("starlette.background.BackgroundTask", "fastapi.background.BackgroundTask")
+_WORDS = ("add_task", "BackgroundTask", "create_task", "ensure_future", "tasks.append")
 MENTIONS = re.compile(rb"add_task|BackgroundTask|create_task|ensure_future")
 SPAWNERS = {"create_task", "ensure_future"}
 CONTEXT_DEPTH = 4
@@ -241,7 +255,7 @@ def _may_register(call: t.Call) -> bool:
     name = last_name(call.func)
     if name in ("add_task", "append") or name in SPAWNERS:
         return True
-    return name[:1].isupper() and name != "BackgroundTasks" or name in ("BackgroundTask",)
+    return (name[:1].isupper() and name != "BackgroundTasks") or name in ("BackgroundTask",)
 
 
 def _sounds_like_tasks(expr: t.Expr) -> bool:
@@ -283,7 +297,7 @@ def _holders(call: t.Call, function: t.Function) -> set[str]:
             found.update(target.id for target in node.targets if isinstance(target, t.Name))
         elif isinstance(node, t.Call) and last_name(node.func) in ("append", "add"):
             inside = any(
-                part is call or isinstance(part, t.Name) and part.id in found
+                part is call or (isinstance(part, t.Name) and part.id in found)
                 for a in node.arguments
                 for part in t.walk(a.value)
             )
@@ -295,7 +309,7 @@ def _holders(call: t.Call, function: t.Function) -> set[str]:
 def _mentions(expr: t.Expr, holders: set[str], call: t.Call) -> bool:
     if isinstance(expr, t.Call) and last_name(expr.func) not in _COLLECTORS:
         return False
-    return any(part is call or isinstance(part, t.Name) and part.id in holders for part in t.walk(expr))
+    return any(part is call or (isinstance(part, t.Name) and part.id in holders) for part in t.walk(expr))
 
 
 __all__ = ["Context", "Coroutine", "Hop", "Partial", "Sites", "TaskSite", "awaited_there"]

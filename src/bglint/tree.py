@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -412,9 +413,8 @@ def child_fields(node: Node) -> tuple[str, ...]:
     """The names of the fields that hold nodes, in the order in which they run."""
     kind = type(node)
     if kind not in _CHILD_FIELDS:
-        _CHILD_FIELDS[kind] = _RUN_ORDER.get(kind) or tuple(
-            f.name for f in fields(kind) if f.name not in _PLAIN
-        )
+        every = tuple(f.name for f in fields(kind) if f.name not in _PLAIN)
+        _CHILD_FIELDS[kind] = _RUN_ORDER.get(kind, every)
     return _CHILD_FIELDS[kind]
 
 
@@ -449,28 +449,37 @@ _RUN_ORDER: dict[type, tuple[str, ...]] = {
 }
 
 
-def _flat(value: object) -> Iterator[Node]:
+def _flat(value: object, found: list[Node]) -> None:
     if isinstance(value, Node):
-        yield value
+        found.append(value)
     elif isinstance(value, tuple):
         for item in value:
-            yield from _flat(item)
+            _flat(item, found)
 
 
-def children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> list[Node]:
     """The direct parts of a node, in run order. Nested functions and classes are not entered."""
+    found: list[Node] = []
     for name in child_fields(node):
-        yield from _flat(getattr(node, name))
+        _flat(getattr(node, name), found)
+    return found
 
 
 def walk(*nodes: Node) -> Iterator[Node]:
     """Every node below and including `nodes`, in run order, nested functions not entered."""
+    found: list[Node] = []
     for node in nodes:
-        for part in children(node):
-            yield from walk(part)
-        yield node
+        _collect(node, found)
+    return iter(found)
 
 
-def walk_function(function: Function) -> Iterator[Node]:
+def _collect(node: Node, found: list[Node]) -> None:
+    for part in children(node):
+        _collect(part, found)
+    found.append(node)
+
+
+@cache
+def walk_function(function: Function) -> tuple[Node, ...]:
     """Every node of a function's own body, in run order."""
-    return walk(*function.body)
+    return tuple(walk(*function.body))

@@ -202,3 +202,8 @@ def known(values: Values) -> Values:
 
 def unique(values: list[Value]) -> Values:
     return tuple(dict.fromkeys(values))
+
+
+def anonymous(value: Value) -> bool:
+    """True for what some outside call or index gave, of a type that has no name."""
+    return isinstance(value, Outside) and value.instance and value.name.endswith(("()", "[]"))
