@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ def applied(source: str, *edits: Edit) -> str:
     for edit in reversed(edits):
         span = edit.span
         start, end = starts[span.line - 1] + span.column - 1, starts[span.end_line - 1] + span.end_column - 1
+        assert start <= end <= len(source)
         source = source[:start] + edit.text + source[end:]
     return source
 
@@ -86,6 +89,16 @@ LAYOUTS = {
         "import asyncio\nimport time\n\n\ndef f():\n    import asyncio\n",
     ),
     "other alias": ("import asyncio as aio\n", "import asyncio\nimport asyncio as aio\n"),
+    "a call first": ("print()\n", "import asyncio\n\nprint()\n"),
+    "there only in try": (
+        "import time\ntry:\n    import asyncio\nexcept ImportError:\n    pass\n",
+        "import asyncio\nimport time\ntry:\n    import asyncio\nexcept ImportError:\n    pass\n",
+    ),
+    "before the first of several": (
+        "import time\nimport zlib\n",
+        "import asyncio\nimport time\nimport zlib\n",
+    ),
+    "unsorted, no newline": ("import time\nimport abc", "import time\nimport abc\nimport asyncio\n"),
     "only relative": ("from . import models\n", "import asyncio\n\nfrom . import models\n"),
 }
 
@@ -125,6 +138,34 @@ FROMS = {
         "from fastapi import (APIRouter,\n  FastAPI)\n",
         "from fastapi import BackgroundTasks\nfrom fastapi import (APIRouter,\n  FastAPI)\n",
     ),
+    "no shape we know, bracket behind a name": (
+        "from fastapi import (\n    APIRouter,\n    FastAPI)\n",
+        "from fastapi import BackgroundTasks\nfrom fastapi import (\n    APIRouter,\n    FastAPI)\n",
+    ),
+    "no shape we know, two names a line": (
+        "from fastapi import (\n    APIRouter,\n    Depends, FastAPI,\n)\n",
+        "from fastapi import BackgroundTasks\nfrom fastapi import (\n    APIRouter,\n    Depends, FastAPI,\n)\n",
+    ),
+    "classes before the rest": (
+        "from fastapi import applications\n",
+        "from fastapi import BackgroundTasks, applications\n",
+    ),
+    "constants before classes": (
+        "from fastapi import MAX, FastAPI\n",
+        "from fastapi import MAX, BackgroundTasks, FastAPI\n",
+    ),
+    "a letter is a class": (
+        "from fastapi import Z, applications\n",
+        "from fastapi import BackgroundTasks, Z, applications\n",
+    ),
+    "after the last of the standard library": (
+        "import abc\nimport time\n\nx = 1\n",
+        "import abc\nimport time\n\nfrom fastapi import BackgroundTasks\n\nx = 1\n",
+    ),
+    "after two sections": (
+        "import abc\n\nimport httpx\n\nx = 1\n",
+        "import abc\n\nimport httpx\nfrom fastapi import BackgroundTasks\n\nx = 1\n",
+    ),
     "other module": (
         "from anyio import sleep\nfrom httpx import get\n",
         "from anyio import sleep\nfrom fastapi import BackgroundTasks\nfrom httpx import get\n",
@@ -151,17 +192,20 @@ def test_from_import(layout: str) -> None:
 SORTED = [
     name
     for name in {**LAYOUTS, **FROMS}
-    if name not in {"unsorted", "semicolon", "many lines", "no shape we know"}
+    if not name.startswith(("unsorted", "semicolon", "many lines", "no shape"))
 ]
 
 
-@pytest.mark.parametrize("layout", SORTED)
-def test_sorted_imports_stay_sorted(layout: str) -> None:
-    before, after = {**LAYOUTS, **FROMS}[layout]
-    assert _unsorted(before) or not _unsorted(after)
+def test_sorted_imports_stay_sorted(tmp_path: Path) -> None:
+    for name in SORTED:
+        for kind, text in zip(("before", "after"), {**LAYOUTS, **FROMS}[name], strict=True):
+            place = tmp_path / kind / f"{name.replace(' ', '_').replace(',', '')}.py"
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(text, "utf-8")
+    assert _unsorted(tmp_path / "after") <= _unsorted(tmp_path / "before")
 
 
-def _unsorted(source: str) -> bool:
+def _unsorted(folder: Path) -> set[str]:
     command = [
         sys.executable,
         "-m",
@@ -169,10 +213,50 @@ def _unsorted(source: str) -> bool:
         "check",
         "--isolated",
         "--select=I001",
-        "-",
-        "--stdin-filename=app.py",
+        "--output-format=json",
+        folder,
     ]
-    return subprocess.run(command, input=source, text=True, capture_output=True, check=False).returncode == 1
+    found = json.loads(subprocess.run(command, text=True, capture_output=True, check=False).stdout)
+    return {Path(entry["filename"]).name for entry in found}
+
+
+@pytest.mark.parametrize(
+    ("statement", "before", "after"),
+    [
+        ("import httpx", "import abc\n\nx = 1\n", "import abc\n\nimport httpx\n\nx = 1\n"),
+        ("import httpx", "from .a import b\n", "import httpx\n\nfrom .a import b\n"),
+        ("import httpx", "from fastapi import FastAPI\n", "import httpx\nfrom fastapi import FastAPI\n"),
+        (
+            "import zoneinfo",
+            "import abc\nimport json\nimport time\n\nx = 1\nimport zlib\n",
+            "import abc\nimport json\nimport time\nimport zoneinfo\n\nx = 1\nimport zlib\n",
+        ),
+        (
+            "import zoneinfo",
+            "import time\ndef f(): ...\nimport zlib\n",
+            "import time\nimport zoneinfo\ndef f(): ...\nimport zlib\n",
+        ),
+        (
+            "import concurrent.futures",
+            "import concurrent\n",
+            "import concurrent\nimport concurrent.futures\n",
+        ),
+        (
+            "import concurrent.futures",
+            "import concurrent.futures_x\n",
+            "import concurrent.futures\nimport concurrent.futures_x\n",
+        ),
+        ("import concurrent.futures", "import abc, concurrent.futures\n", None),
+        ("import concurrent", "import concurrent.futures\n", None),
+        ("import numpy as np", "import numpy\n", "import numpy\nimport numpy as np\n"),
+        ("from a import b as c", "from a import b\n", "from a import b, b as c\n"),
+        ("from . import a", "from . import b\n", "from . import a, b\n"),
+        ("from .x import a", "from .x import a\n", None),
+    ],
+)
+def test_other_statements(statement: str, before: str, after: str | None) -> None:
+    edit = add_import(before, "app.py", statement)
+    assert (applied(before, edit) if edit else None) == after
 
 
 def test_crlf_source_is_read_line_by_line() -> None:

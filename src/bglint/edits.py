@@ -49,7 +49,7 @@ def add_import(source: str, path: str, statement: str) -> Edit | None:
     """The edit that adds one import where the module keeps its imports; None if it is there already."""
     wanted = _Wanted.parse(statement)
     module = _outline(source)
-    if any(_binds(entry, wanted) for entry in _unindented(source, module)):
+    if any(_binds(entry, wanted) and _loads(source, entry, wanted) for entry in _unindented(source, module)):
         return None
     return _merge(source, path, wanted) or _place(source, path, wanted)
 
@@ -145,6 +145,14 @@ def _binds(entry: Entry, wanted: _Wanted) -> bool:
     return (wanted.name, wanted.target) in zip(entry.names, entry.targets, strict=True)
 
 
+def _loads(source: str, entry: Entry, wanted: _Wanted) -> bool:
+    """`import a` binds the name that `import a.b` binds, and may lack `a.b` all the same."""
+    if wanted.item or wanted.module == wanted.target:
+        return True
+    text = "".join(_lines(source)[entry.start - 1 : entry.end])
+    return re.search(rf"\b{re.escape(wanted.module)}(?![\w.])", text) is not None
+
+
 def _unindented(source: str, module: Outline) -> Iterable[Entry]:
     lines = _lines(source)
     return (e for e in module.entries if e.kind == "import" and not lines[e.start - 1][:1].isspace())
@@ -209,7 +217,8 @@ def _first_block(lines: Sequence[_Line]) -> list[_Line]:
 
 def _among(source: str, same: Sequence[_Line], path: str, wanted: _Wanted) -> Edit:
     keys = [line.key for line in same]
-    later = [line for line in same if line.key >= wanted.key]
+    aliased = " as " in wanted.text
+    later = [line for line in same if (line.key, False) >= (wanted.key, aliased)]
     if later and keys == sorted(keys):
         return insert(path, later[0].start, 1, f"{wanted.text}\n")
     return _below(source, path, same[-1].end, f"{wanted.text}\n")
