@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bglint import members
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project
@@ -11,7 +12,7 @@ from bglint.rule import finding, rule
 from bglint.rules._signature import Mismatch, mismatch, resolved
 from bglint.rules._written import Given, given, handed
 from bglint.sites import TaskSite
-from bglint.values import Frame
+from bglint.values import Frame, Func, Instance
 
 _RESERVED = ("func", "self")
 
@@ -118,7 +119,7 @@ def _method(site: TaskSite) -> str:
 
 def _misfit(project: Project, site: TaskSite, arguments: Given) -> Mismatch | None:
     """What does not fit, if nothing that the task may be takes these arguments."""
-    if arguments.opaque or not site.targets:
+    if arguments.opaque or not site.targets or _may_be_bound_later(project, site):
         return None
     names = tuple(name for name, _ in arguments.keywords)
     bounds = [resolved(project, value) for value in site.targets]
@@ -126,6 +127,16 @@ def _misfit(project: Project, site: TaskSite, arguments: Given) -> Mismatch | No
         mismatch(project, bound, len(arguments.positional), names) if bound else None for bound in bounds
     ]
     return found[0] if all(found) else None
+
+
+def _may_be_bound_later(project: Project, site: TaskSite) -> bool:
+    """A function that is an attribute of an object: whether it gets `self` depends on where it was put."""
+    if not isinstance(site.handed, t.Attribute):
+        return False
+    owners = project.evaluate(site.handed.value, site.frame)
+    functions = [v for v in site.targets if isinstance(v, Func) and v.bound is None]
+    loose = [v for v in functions if not members.has_decorator(v.function, "staticmethod")]
+    return bool(loose) and any(isinstance(owner, Instance) for owner in owners)
 
 
 def _finding(project: Project, site: TaskSite, arguments: Given, found: Mismatch) -> Finding:

@@ -106,16 +106,11 @@ def coroutine_never_awaited(project: Project) -> Iterator[Finding]:
 def _dropped(project: Project, visit: Visit) -> Iterator[t.Call]:
     """The async calls of a function whose coroutine nobody takes."""
     function = visit.frame.function
-    if function is None or function.is_generator:
+    if function is None or function.is_generator or _asks_first(function, visit.frame):
         return
     for node in t.walk_function(function):
-        if isinstance(node, t.Evaluate) or (isinstance(node, t.Return) and _ends_here(visit, function)):
+        if isinstance(node, t.Evaluate) or (isinstance(node, t.Return) and visit.before is None):
             yield from _coroutines(project, node.value, visit.frame)
-
-
-def _ends_here(visit: Visit, function: t.Function) -> bool:
-    """True where the runner itself takes what a function returns, and the function does not know what it is."""
-    return visit.before is None and not _asks_first(function, visit.frame)
 
 
 def _coroutines(project: Project, expr: t.Expr | None, frame: Frame) -> Iterator[t.Call]:
@@ -151,7 +146,7 @@ def _is_async_outside(project: Project, value: Value) -> bool:
 
 
 def _asks_first(function: t.Function, frame: Frame) -> bool:
-    """True for a wrapper of a decorator that looks whether the function is async before it wraps it."""
+    """True where a function, or the decorator around it, looks first whether what it calls is async."""
     outer = frame.closure.function if frame.closure is not None else None
     every = [function, *([outer] if outer is not None else [])]
     return any(_mentions(node) for each in every for node in t.walk_function(each))

@@ -1,0 +1,111 @@
+"""What may fail, and what always raises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bglint import members
+from bglint import tree as t
+from bglint.project import Project, dotted
+from bglint.values import Cls, Frame, Func, Outside, Value, Values
+
+if TYPE_CHECKING:
+    from bglint.rules._paths import Way
+
+DEPTH = 3
+_LOGS = {"debug", "info", "warning", "error", "exception", "critical", "log", "print"}
+_HARMLESS = {
+    "add_task", "append", "add", "extend", "update", "get", "setdefault", "items", "keys", "values", "format", "join",
+    "strip", "lower", "upper", "split", "isoformat", "dict", "model_dump", "json", "model_validate", "from_orm", "copy",
+    "model_dump_json", "set_cookie", "perf_counter", "time", "now", "utcnow", "total_seconds", "hex", "startswith",
+}  # fmt: skip
+
+
+def can_fail(project: Project, expr: t.Expr, frame: Frame, depth: int = DEPTH) -> bool:
+    """True where evaluating an expression may raise for reasons that are worth a thought: calls, not arithmetic."""
+    nodes = (node for node in t.walk(expr) if isinstance(node, t.Call))
+    return any(_call_can_fail(project, node, frame, depth) for node in nodes)
+
+
+def _call_can_fail(project: Project, call: t.Call, frame: Frame, depth: int) -> bool:
+    name = dotted(call.func).rpartition(".")[2]
+    if name in _LOGS or name in _HARMLESS:
+        return False
+    values = project.evaluate(call.func, frame)
+    return any(_may_raise(project, value, call, frame, depth) for value in values)
+
+
+def _may_raise(project: Project, value: Value, call: t.Call, frame: Frame, depth: int) -> bool:
+    if isinstance(value, Cls):
+        return False
+    if isinstance(value, Outside):
+        fact = project.knowledge.fact(value.name)
+        library = not value.name.startswith("builtins.") and not project.knowledge.is_class(value.name)
+        return fact.fails or bool(fact.effect) if fact is not None else library
+    if isinstance(value, Func):
+        return _function_can_fail(project, value, call, frame, depth)
+    return True
+
+
+def _function_can_fail(project: Project, value: Func, call: t.Call, frame: Frame, depth: int) -> bool:
+    if depth == 0:
+        return True
+    inner = project.bind(value, *project.arguments(call, frame))
+    for node in t.walk_function(value.function):
+        if isinstance(node, (t.Raise, t.Subscript)):
+            return True
+        if isinstance(node, t.Call) and _call_can_fail(project, node, inner, depth - 1):
+            return True
+    return False
+
+
+def raises_always(project: Project, call: t.Call, frame: Frame) -> Values:
+    """What a first-party function raises that never comes back; () for any other call."""
+    called = _called(project, call, frame)
+    return _always_raised(project, called) if called is not None else ()
+
+
+def raises_sometimes(project: Project, expr: t.Expr, frame: Frame) -> Iterator[Values]:
+    """The exceptions that the first-party functions called by `expr` raise themselves, by name."""
+    for node in t.walk(expr):
+        called = _called(project, node, frame) if isinstance(node, t.Call) else None
+        if called is not None:
+            yield from (way.raised for way in _ways(project, called) if way.end == "raise" and way.raised)
+
+
+def _called(project: Project, call: t.Call, frame: Frame) -> Frame | None:
+    """The frame of the one first-party function that a call runs here, if it raises at all."""
+    values = project.evaluate(call.func, frame)
+    if len(values) != 1 or not isinstance(values[0], Func):
+        return None
+    function = values[0].function
+    if function.is_generator or members.is_abstract(function) or not _raises(function):
+        return None
+    if function.is_async and not _is_awaited(call, frame):
+        return None
+    return project.bind(values[0], *project.arguments(call, frame))
+
+
+def _is_awaited(call: t.Call, frame: Frame) -> bool:
+    assert frame.function is not None
+    return any(isinstance(node, t.Await) and node.value is call for node in t.walk_function(frame.function))
+
+
+@cache
+def _raises(function: t.Function) -> bool:
+    return any(isinstance(node, t.Raise) for node in t.walk_function(function))
+
+
+def _always_raised(project: Project, frame: Frame) -> Values:
+    ways = _ways(project, frame)
+    if any(way.end != "raise" for way in ways):
+        return ()
+    return tuple(value for way in ways for value in way.raised)
+
+
+def _ways(project: Project, frame: Frame) -> set[Way]:
+    from bglint.rules._paths import Walker
+
+    return Walker(project, frame, {}, deep=False).ways()

@@ -1,0 +1,270 @@
+"""What FastAPI calls, and what its parameters mean to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bglint import members
+from bglint import tree as t
+from bglint.annotations import is_marker, parsed, providers
+from bglint.project import Project
+from bglint.roles import Role
+from bglint.rules._signature import MARKERS
+from bglint.sites import TASK, TASKS
+from bglint.values import Annotation, Class, Cls, Frame, Func, Instance, Outside, Value, Values
+
+Kind = Literal["tasks", "subclass", "task", "optional", "collection", "typing only", "other"]
+_UNIONS = ("Optional", "Union")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Meaning:
+    """What an annotation is to FastAPI: `klass` is the subclass of BackgroundTasks, `marker` a Depends() or Query()."""
+
+    kind: Kind
+    klass: Class | None = None
+    marker: t.Call | None = None
+    frame: Frame | None = None
+
+
+def outer(project: Project, function: t.Function) -> Frame:
+    """The frame in which a function's annotations and defaults are read."""
+    frame = project.frame(function)
+    return frame.closure or project.names.module_frame(frame.path)
+
+
+# -------------------------------------------------------------- registration
+
+
+def called_by_fastapi(project: Project, function: t.Function) -> Role | None:
+    """The role of a route, a websocket endpoint or a dependency; None where only its name looks like one."""
+    role = project.role(function)
+    if role is None or role.kind not in ("route", "websocket", "dependency"):
+        return None
+    if role.router is not None:
+        return role
+    words = (
+        "Depends|Security" if role.kind == "dependency" else "add_api_route|add_api_websocket_route|APIRoute"
+    )
+    return role if is_registered(project, function, words) else None
+
+
+def is_registered(project: Project, function: t.Function, words: str) -> bool:
+    """True where a call of one of these names is really given this function, or the class it belongs to."""
+    name = re.escape(_registered_name(function))
+    given = rf"(?:{words})\s*[(=][^()]*?(?<![\w.])((?:\w+\.)*{name})\b(?!\s*=)"
+    annotated = rf"(?<![\w.])((?:\w+\.)*{name})\s*[=,]\s*(?:fastapi\.)?(?:{words})\(\s*\)"
+    return any(_names_it(project, function, pattern) for pattern in (given, annotated))
+
+
+def _registered_name(function: t.Function) -> str:
+    if function.name in ("__init__", "__call__"):
+        return function.owner.rpartition(".")[2]
+    return function.name
+
+
+def _names_it(project: Project, function: t.Function, pattern: str) -> bool:
+    for module in project.modules(rf"\b{re.escape(_registered_name(function))}\b"):
+        for match in re.finditer(pattern, "".join(module.lines)):
+            if "<locals>" in function.qualname or _is_it(project, function, module.path, match[1]):
+                return True
+    return False
+
+
+def _is_it(project: Project, function: t.Function, path: str, text: str) -> bool:
+    frame = project.names.module_frame(path)
+    expr = parsed(project.names, t.Constant(0, text), frame)
+    values = project.evaluate(expr, frame) if expr is not None else ()
+    if _same_name_inside(function, text):
+        return True
+    return any(behind(project, value) is function or _wraps(value, function) for value in values)
+
+
+def _same_name_inside(function: t.Function, text: str) -> bool:
+    """A method registered as `self.handle`: its object cannot be evaluated here."""
+    return bool(function.owner) and text.startswith("self.")
+
+
+def _wraps(value: Value, function: t.Function) -> bool:
+    closure = value.closure if isinstance(value, Func) else None
+    bindings = closure.bindings if closure else ()
+    return any(isinstance(v, Func) and v.function is function for _, values in bindings for v in values)
+
+
+def behind(project: Project, value: Value) -> t.Function | None:
+    """The first-party function that FastAPI runs for a provider or endpoint."""
+    if isinstance(value, Func):
+        return value.function
+    if isinstance(value, (Cls, Instance)):
+        name = "__init__" if isinstance(value, Cls) else "__call__"
+        found = members.method(project.names, value.klass, name)
+        return found[1] if found is not None else None
+    return None
+
+
+# -------------------------------------------------------------- dependencies
+
+
+def dependencies(project: Project, function: t.Function) -> set[t.Function]:
+    """The functions that FastAPI runs for the parameters and decorator of a function, at any depth."""
+    found: set[t.Function] = set()
+    waiting = [function]
+    while waiting and len(found) < 100:
+        for value in _direct(project, waiting.pop()):
+            provider = behind(project, value)
+            if provider is not None and provider not in found:
+                found.add(provider)
+                waiting.append(provider)
+    return found
+
+
+def _direct(project: Project, function: t.Function) -> Iterator[Value]:
+    frame = outer(project, function)
+    for parameter in function.parameters:
+        yield from providers(project.names, parameter, frame)
+    role = project.role(function)
+    if role is not None and role.router is not None:
+        yield from listed(project, role.router, frame)
+        yield from _of_routers(project, role.router, frame)
+
+
+def listed(project: Project, call: t.Call, frame: Frame) -> Iterator[Value]:
+    """The providers in a `dependencies=[Depends(...), ...]`."""
+    given = call.keyword("dependencies")
+    for node in t.walk(given) if given is not None else ():
+        if isinstance(node, t.Call) and is_marker(project.names, node, frame):
+            yield from project.evaluate(node.argument(0, "dependency"), frame)
+
+
+def _of_routers(project: Project, decorator: t.Call, frame: Frame) -> Iterator[Value]:
+    """The providers of the router, and of every router or app that includes it."""
+    owner = decorator.func.value if isinstance(decorator.func, t.Attribute) else None
+    waiting = list(project.evaluate(owner, frame)) if owner is not None else []
+    seen: set[t.Node] = set()
+    while waiting:
+        router = waiting.pop()
+        made = _construction(router)
+        if made is None or made[0] in seen:
+            continue
+        seen.add(made[0])
+        yield from listed(project, *made)
+        for call, where, including in _inclusions(project, made[0]):
+            yield from listed(project, call, where)
+            waiting.extend(including)
+
+
+def _construction(router: Value) -> tuple[t.Call, Frame] | None:
+    birth = router.birth
+    if birth is None or birth.kind != "call" or not isinstance(birth.node, t.Call):
+        return None
+    return birth.node, birth.frame
+
+
+def _inclusions(project: Project, made: t.Call) -> Iterator[tuple[t.Call, Frame, Values]]:
+    """Each `include_router` of the router made there, with the routers that include it."""
+    for call, frame in _including_calls(project):
+        given = project.evaluate(call.argument(0, "router"), frame)
+        if any((found := _construction(value)) is not None and found[0] is made for value in given):
+            assert isinstance(call.func, t.Attribute)
+            yield call, frame, project.evaluate(call.func.value, frame)
+
+
+def _including_calls(project: Project) -> Iterator[tuple[t.Call, Frame]]:
+    for module in project.modules(r"\.include_router\("):
+        frame = project.names.module_frame(module.path)
+        yield from ((call, frame) for call in _inclusions_in(*project.module_statements(module)))
+    for function in project.functions(r"\.include_router\("):
+        yield from ((call, project.frame(function)) for call in _inclusions_in(*function.body))
+
+
+def _inclusions_in(*nodes: t.Node) -> Iterator[t.Call]:
+    for node in t.walk(*nodes):
+        if (
+            isinstance(node, t.Call)
+            and isinstance(node.func, t.Attribute)
+            and node.func.name == "include_router"
+        ):
+            yield node
+
+
+# ---------------------------------------------------------------- parameters
+
+
+def meaning(project: Project, expr: t.Expr | None, frame: Frame) -> Meaning:
+    """What FastAPI takes an annotation for."""
+    if isinstance(expr, t.Constant) and isinstance(expr.value, str):
+        return meaning(project, parsed(project.names, expr, frame), frame)
+    if isinstance(expr, t.Operation) and expr.kind == "|":
+        return _of_union(project, expr.operands, frame)
+    if isinstance(expr, t.Subscript):
+        return _of_subscript(project, expr, frame)
+    if isinstance(expr, (t.Name, t.Attribute)):
+        return _of_name(project, expr, frame)
+    return Meaning("other")
+
+
+def _of_union(project: Project, parts: tuple[t.Expr, ...], frame: Frame) -> Meaning:
+    kinds = {meaning(project, part, frame).kind for part in parts}
+    return Meaning("optional" if kinds & {"tasks", "subclass", "optional", "typing only"} else "other")
+
+
+def _of_subscript(project: Project, expr: t.Subscript, frame: Frame) -> Meaning:
+    names = {v.name.rpartition(".")[2] for v in project.evaluate(expr.value, frame) if isinstance(v, Outside)}
+    parts = _parts(expr)
+    if names & set(_UNIONS):
+        return _of_union(project, parts, frame)
+    inner = meaning(project, parts[0], frame) if parts else Meaning("other")
+    if "Annotated" in names:
+        return _annotated(project, inner, parts[1:], frame)
+    return (
+        Meaning("collection") if names and inner.kind in ("tasks", "subclass", "task") else Meaning("other")
+    )
+
+
+def _parts(expr: t.Subscript) -> tuple[t.Expr, ...]:
+    only = expr.index[0] if len(expr.index) == 1 else None
+    return only.items if isinstance(only, t.Collection) and only.kind == "tuple" else expr.index
+
+
+def _annotated(project: Project, inner: Meaning, extras: tuple[t.Expr, ...], frame: Frame) -> Meaning:
+    marker = next((e for e in extras if isinstance(e, t.Call) and is_fastapi_marker(project, e, frame)), None)
+    return Meaning(inner.kind, inner.klass, marker or inner.marker, frame)
+
+
+def is_fastapi_marker(project: Project, expr: t.Expr | None, frame: Frame) -> bool:
+    """True for a call of Depends, Query, Body and their like."""
+    if not isinstance(expr, t.Call):
+        return False
+    values = project.evaluate(expr.func, frame)
+    return any(
+        isinstance(v, Outside) and v.name.startswith("fastapi.") and v.name.rpartition(".")[2] in MARKERS
+        for v in values
+    )
+
+
+def _of_name(project: Project, expr: t.Name | t.Attribute, frame: Frame) -> Meaning:
+    for value in project.evaluate(expr, frame):
+        if isinstance(value, Annotation):
+            return meaning(project, value.expr, value.frame)
+        if isinstance(value, Cls) and project.is_a(value, *TASKS):
+            return Meaning("subclass", value.klass)
+        if isinstance(value, Outside) and value.name in TASKS:
+            return Meaning("typing only" if _is_for_typing(project, expr, frame) else "tasks")
+        if isinstance(value, Outside) and value.name in TASK:
+            return Meaning("task")
+    return Meaning("other")
+
+
+def _is_for_typing(project: Project, expr: t.Name | t.Attribute, frame: Frame) -> bool:
+    """True for a name that is imported under `if TYPE_CHECKING:` only."""
+    first: t.Expr = expr
+    while isinstance(first, t.Attribute):
+        first = first.value
+    module = project.program.module(frame.path)
+    if module is None or not isinstance(first, t.Name):
+        return False
+    entries = module.outline.named(first.id)
+    return bool(entries) and all(entry.typing_only for entry in entries)

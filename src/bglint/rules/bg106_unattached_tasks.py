@@ -1,0 +1,320 @@
+"""BG106: tasks that no response carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding, Level, Step
+from bglint.project import Project, name_of
+from bglint.rule import finding, rule
+from bglint.rules._handmade import Shared, Use, is_made_by_hand, shared, uses_in
+from bglint.rules._helpers import has_role, leaves_out
+from bglint.rules._injection import outer
+from bglint.rules._parents import parent
+from bglint.sites import Hop, TaskSite
+from bglint.values import Const
+
+_CURE = "take `{name}: BackgroundTasks` as a parameter of the route and hand it down, or give it to a response: `background={name}`"
+
+
+@rule("BG106", level="error")
+def unattached_tasks(project: Project) -> Iterator[Finding]:
+    """Tasks are added to an object that no response carries, so they never run.
+
+    ## What it does
+
+    Finds a `BackgroundTasks()` or `BackgroundTask(f)` made by hand that is never given to a response,
+    returned, stored, passed on or awaited, and helpers with `tasks: BackgroundTasks = None` or `=
+    BackgroundTasks()` that are called without it. A helper that skips the work when it has no tasks (`if
+    tasks:`) is a warning; one that does the work itself in that case is fine.
+
+    ## Why is this bad?
+
+    Tasks run because a response carries them: FastAPI attaches the object that it injects, nothing else.
+    An object of your own collects its tasks and is forgotten when the function ends, without an
+    exception, a warning or a log line. FastAPI injects into routes and dependencies only, so a helper
+    that you call yourself gets its default: None, or one shared object that nobody runs.
+
+    ## Example
+
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def notify_team(ticket: int) -> None:
+        logger.info("team knows about %d", ticket)
+
+
+    @app.post("/tickets")
+    def open_ticket(subject: str) -> dict[str, int]:
+        tasks = BackgroundTasks()
+        tasks.add_task(notify_team, len(subject))
+        return {"id": len(subject)}
+    ```
+
+    ## Use instead
+
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def notify_team(ticket: int) -> None:
+        logger.info("team knows about %d", ticket)
+
+
+    @app.post("/tickets")
+    def open_ticket(subject: str, tasks: BackgroundTasks) -> dict[str, int]:
+        tasks.add_task(notify_team, len(subject))
+        return {"id": len(subject)}
+    ```
+
+    ## Verified by
+
+    The witness sends the request and finds the work undone. Tasks start in `Response.__call__` of
+    starlette/responses.py, from its own `background`.
+    """
+    seen: set[t.Node] = set()
+    for site in project.sites:
+        call = _construction(site)
+        if call is not None and call not in seen:
+            seen.add(call)
+            yield from _forgotten(project, site, call)
+        elif site.kind == "BackgroundTask" and site.call not in seen:
+            seen.add(site.call)
+            yield from _single(project, site)
+        yield from _left_out(project, site)
+    for kept in shared(project):
+        if kept.having("adds") and not kept.having("runs") and not kept.having("escapes"):
+            yield _kept(project, kept)
+
+
+# ------------------------------------------------------- tasks = BackgroundTasks()
+
+
+def _construction(site: TaskSite) -> t.Call | None:
+    """The `BackgroundTasks()` that a task is added to, if the same function makes it."""
+    if site.kind not in ("add_task", "append") or site.receiver is None or not is_made_by_hand(site.receiver):
+        return None
+    birth = site.receiver.birth
+    if birth is None or birth.frame.function is not site.function or not isinstance(birth.node, t.Call):
+        return None
+    return birth.node
+
+
+def _forgotten(project: Project, site: TaskSite, call: t.Call) -> Iterator[Finding]:
+    function = site.function
+    assert function is not None
+    name = _name(call, function)
+    if name is None:
+        if _is_chained(call, function):
+            yield _report(project, site, call, "this object")
+        return
+    if len(project.scope(function).bindings.get(name, ())) != 1 or function.parameter(name) is not None:
+        return
+    if any(use.fate in ("runs", "escapes") for use in _uses(site, function, name)):
+        return
+    yield _report(project, site, call, f"`{name}`")
+
+
+def _name(call: t.Call, function: t.Function) -> str | None:
+    """The local name that is given to the object, and nothing else."""
+    above = parent(call, function)
+    if isinstance(above, t.Assign) and len(above.targets) == 1 and isinstance(above.targets[0], t.Name):
+        return above.targets[0].id
+    return None
+
+
+def _is_chained(call: t.Call, function: t.Function) -> bool:
+    """`BackgroundTasks().add_task(...)`."""
+    return isinstance(parent(call, function), t.Attribute)
+
+
+def _uses(site: TaskSite, function: t.Function, name: str) -> Iterator[Use]:
+    """What the function does with the object; whatever a nested function does with it is an escape."""
+    mentions = {
+        id(node)
+        for node in t.walk_function(function)
+        if isinstance(node, t.Name) and node.id == name and not _is_target(node, function)
+    }
+    yield from uses_in(function, site.frame, mentions)
+    for inner in nested(function):
+        if any(isinstance(node, t.Name) and node.id == name for node in t.walk_function(inner)):
+            yield Use("escapes", inner, site.frame)
+
+
+def nested(function: t.Function) -> Iterator[t.Function]:
+    """The functions, lambdas and methods written inside a function."""
+    for node in t.walk_function(function):
+        if isinstance(node, (t.Define, t.Lambda)):
+            yield node.function
+            yield from nested(node.function)
+        elif isinstance(node, t.DefineClass):
+            for statement in node.body:
+                if isinstance(statement, t.Define):
+                    yield statement.function
+                    yield from nested(statement.function)
+
+
+def _is_target(node: t.Name, function: t.Function) -> bool:
+    above = parent(node, function)
+    return isinstance(above, t.Assign) and node in above.targets
+
+
+def _report(project: Project, site: TaskSite, call: t.Call, what: str) -> Finding:
+    name = what.strip("`") if what.startswith("`") else "tasks"
+    made = project.step(call, site.frame, f"`{name_of(site.frame)}` makes {what} itself")
+    message = f"{what} is made by hand and no response ever gets it: `{project.task_name(site)}` never runs"
+    return finding(
+        project, "BG106", site.call, site.frame, message, _CURE.format(name=name), site=site, trace=(made,)
+    )
+
+
+# ------------------------------------------------------------- BackgroundTask(f)
+
+
+def _single(project: Project, site: TaskSite) -> Iterator[Finding]:
+    """A `BackgroundTask(f)` that stands alone, or under a name that is never read."""
+    function = site.function
+    assert function is not None
+    above = parent(site.call, function)
+    name = _name(site.call, function)
+    unread = (
+        name is not None
+        and not any(True for _ in _uses(site, function, name))
+        and not _is_outer(function, name)
+    )
+    if isinstance(above, t.Evaluate) or unread:
+        message = f"this `BackgroundTask` is given to no response: `{project.task_name(site)}` never runs"
+        cure = "take a `tasks: BackgroundTasks` parameter and write `tasks.add_task(...)`, or write `background=` of a response"
+        yield finding(project, "BG106", site.call, site.frame, message, cure, site=site, trace=())
+
+
+def _is_outer(function: t.Function, name: str) -> bool:
+    """True for a name that is declared global or nonlocal."""
+    return any(isinstance(node, t.Declare) and name in node.names for node in t.walk_function(function))
+
+
+# --------------------------------------------------- helper(tasks=None), called without
+
+
+def _left_out(project: Project, site: TaskSite) -> Iterator[Finding]:
+    """A helper's own parameter that a call leaves to its default, and that a task is added to."""
+    function, hops = site.function, site.context.hops
+    parameter = _own_parameter(project, site)
+    if function is None or parameter is None or not hops or has_role(project, function):
+        return
+    if not leaves_out(project, hops[-1], function, parameter):
+        return
+    level = _harm(project, site, function, parameter)
+    if level is not None:
+        yield _without(project, site, parameter, hops[-1], level)
+
+
+def _own_parameter(project: Project, site: TaskSite) -> t.Parameter | None:
+    """The parameter with a default that an add_task adds to."""
+    func, function = site.call.func, site.function
+    if site.kind != "add_task" or function is None or not isinstance(func, t.Attribute):
+        return None
+    parameter = function.parameter(func.value.id) if isinstance(func.value, t.Name) else None
+    if parameter is None or parameter.default is None or parameter.name in project.scope(function).bindings:
+        return None
+    return parameter
+
+
+def _harm(project: Project, site: TaskSite, function: t.Function, parameter: t.Parameter) -> Level | None:
+    """An error where None is used or the default collects the tasks, a warning where the work is skipped."""
+    values = project.evaluate(parameter.default, outer(project, function))
+    if all(value == Const(value=None) for value in values):
+        return _without_object(project, site, function, parameter)
+    if project.tasks_object(parameter.default, outer(project, function)) is None:  # type: ignore[arg-type]
+        return None
+    mentions = {
+        id(node)
+        for node in t.walk_function(function)
+        if isinstance(node, t.Name) and node.id == parameter.name
+    }
+    uses = list(uses_in(function, site.frame, mentions))
+    return None if any(use.fate in ("runs", "escapes") for use in uses) else "error"
+
+
+def _without_object(
+    project: Project, site: TaskSite, function: t.Function, parameter: t.Parameter
+) -> Level | None:
+    chain = project.chain(site.call, function)
+    around = [
+        (node, part) for node, part in chain if isinstance(node, t.Branch) and _asks(node.test, parameter)
+    ]
+    if around:
+        node, part = around[-1]
+        assert isinstance(node, t.Branch)
+        other = node.orelse if part == "body" else node.body
+        return None if other or _goes_on_without(node, part) else "warning"
+    if isinstance(parent(parent(site.call, function) or site.call, function), (t.Operation, t.Conditional)):
+        return None
+    return _after_a_question(function, parameter)
+
+
+def _asks(test: t.Expr, parameter: t.Parameter) -> bool:
+    return any(isinstance(node, t.Name) and node.id == parameter.name for node in t.walk(test))
+
+
+def _goes_on_without(node: t.Branch, part: str) -> bool:
+    """`if tasks: tasks.add_task(f); return`, and the work below."""
+    block = node.body if part == "body" else node.orelse
+    return bool(block) and isinstance(block[-1], (t.Return, t.Raise))
+
+
+def _after_a_question(function: t.Function, parameter: t.Parameter) -> Level | None:
+    """Not guarded itself; an earlier `if tasks is None:` may leave, or do the work, or make an object."""
+    asked = [
+        node
+        for node in t.walk_function(function)
+        if isinstance(node, (t.Branch, t.Assert)) and _asks(node.test, parameter)
+    ]
+    if not asked:
+        return "error"
+    first = asked[0]
+    if isinstance(first, t.Branch) and len(first.body) == 1 and isinstance(first.body[0], t.Return):
+        return "warning" if first.body[0].value is None else None
+    return None
+
+
+def _without(project: Project, site: TaskSite, parameter: t.Parameter, hop: Hop, level: Level) -> Finding:
+    task, helper, name = project.task_name(site), name_of(site.frame), parameter.name
+    calls = project.step(hop.node, hop.frame, f"`{name_of(hop.frame)}` calls `{helper}` without `{name}`")
+    what = "skips the task" if level == "warning" else _breaks(parameter)
+    message = f"`{helper}` is called without `{name}` and {what}: `{task}` never runs, FastAPI injects into routes only"
+    cure = f"take `{name}: BackgroundTasks` as a parameter of the route and hand it to `{helper}`"
+    return finding(
+        project, "BG106", site.call, site.frame, message, cure, level=level, site=site, trace=(calls,)
+    )
+
+
+def _breaks(parameter: t.Parameter) -> str:
+    if isinstance(parameter.default, t.Constant):
+        return "fails on None"
+    return "adds to its own default, which no response carries"
+
+
+# ------------------------------------------------------- kept by module or class
+
+
+def _kept(project: Project, kept: Shared) -> Finding:
+    use = kept.having("adds")[0]
+    span = project.program.span(kept.call, kept.source)
+    made = Step(kept.source.path, span, f"`{kept.name}` is made here, once for all requests")
+    message = f"`{kept.name}` belongs to the module and no response ever gets it: its tasks never run"
+    return finding(
+        project, "BG106", use.node, use.frame, message, _CURE.format(name=kept.name), trace=(made,)
+    )

@@ -1,0 +1,156 @@
+"""BG108: a task that is lost because the handler raises."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding, Level, Step
+from bglint.project import Project, dotted, name_of
+from bglint.rule import finding, rule
+from bglint.rules._handmade import is_made_by_hand
+from bglint.rules._paths import Call, Walker, Way
+from bglint.sites import TaskSite
+from bglint.values import Frame
+
+
+@rule("BG108", level="error")
+def dropped_by_exception(project: Project) -> Iterator[Finding]:
+    """A task is added and then an exception is raised: the task is lost with the response.
+
+    ## What it does
+
+    Finds `add_task` in a route or dependency after which an exception leaves it: an explicit `raise`, or
+    a call of a function that always raises. An error where every way from the add_task ends so, a warning
+    where some do. Exceptions that are caught inside the route are fine, and so is a response with an
+    error status that is returned.
+
+    ## Why is this bad?
+
+    The tasks travel on the response that the route returns. When it raises, this response is never built;
+    the one that the client gets comes from an exception handler, which knows nothing of the tasks. The
+    failed log-in that should be recorded, the mail about the rejected payment: exactly the cases that
+    matter are missing, without a trace.
+
+    ## Example
+
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI, HTTPException
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def journal(user: str, success: bool) -> None:
+        logger.info("%s %s", user, success)
+
+
+    @app.post("/login")
+    async def login(user: str, password: str, tasks: BackgroundTasks) -> dict[str, str]:
+        if password != user[::-1]:
+            tasks.add_task(journal, user, False)
+            raise HTTPException(401, "wrong password")
+        tasks.add_task(journal, user, True)
+        return {"user": user}
+    ```
+
+    ## Use instead
+
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+    from fastapi.responses import JSONResponse
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def journal(user: str, success: bool) -> None:
+        logger.info("%s %s", user, success)
+
+
+    @app.post("/login")
+    async def login(user: str, password: str, tasks: BackgroundTasks) -> JSONResponse:
+        if password != user[::-1]:
+            tasks.add_task(journal, user, False)
+            return JSONResponse({"detail": "wrong password"}, status_code=401)
+        tasks.add_task(journal, user, True)
+        return JSONResponse({"user": user})
+    ```
+
+    ## Verified by
+
+    The witness sends a request that takes the raising way and finds the task not run. FastAPI attaches
+    the tasks in fastapi/routing.py after the route has returned.
+    """
+    for site in project.sites:
+        if _is_carried_by_the_response(site):
+            lost = _lost(project, site)
+            if lost is not None:
+                yield _finding(project, site, *lost)
+
+
+def _is_carried_by_the_response(site: TaskSite) -> bool:
+    """Added, in a route or dependency or what it calls, to the object that FastAPI injects."""
+    if site.kind not in ("add_task", "append") or site.role is None or site.receiver is None:
+        return False
+    return (
+        site.role.kind in ("route", "dependency")
+        and not is_made_by_hand(site.receiver)
+        and _levels(site)[-1][0].function is site.role.function
+    )
+
+
+def _levels(site: TaskSite) -> list[tuple[Frame, t.Node]]:
+    """The functions from the one that adds the task up to the handler, each with the place on the way."""
+    return [(site.frame, site.call), *((hop.frame, hop.node) for hop in reversed(site.context.hops))]
+
+
+def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:
+    """How sure it is that the task is lost, and the first raise that loses it."""
+    call, first = Call(), None
+    for frame, place in _levels(site):
+        ways = [way for way in Walker(project, frame, {id(place): call}).ways() if id(place) in way.passed]
+        raising = [way for way in ways if way.end == "raise"]
+        if not ways:
+            return None
+        first = _nearest(raising, frame, first)
+        call = Call(
+            goes_on=len(raising) < len(ways),
+            raises=tuple((way.node, way.raised) for way in raising if way.node is not None),
+        )
+    if first is None or not call.raises:
+        return None
+    return ("warning" if call.goes_on else "error"), *first
+
+
+def _nearest(raising: list[Way], frame: Frame, known: tuple[Way, Frame] | None) -> tuple[Way, Frame] | None:
+    """The raise that comes first in the source; one further down the calls is nearer to the task."""
+    placed = [way for way in raising if way.node is not None]
+    if known is not None or not placed:
+        return known
+    return min(placed, key=lambda way: way.node.at if way.node is not None else 0), frame
+
+
+def _finding(project: Project, site: TaskSite, level: Level, way: Way, frame: Frame) -> Finding:
+    assert way.node is not None
+    task, where = project.task_name(site), name_of(frame)
+    sure = "then" if level == "error" else "then on some ways"
+    line = project.span(way.node, frame).line
+    message = (
+        f"`{where}` adds `{task}` and {sure} raises (line {line}): the response that carries the task "
+        "is never built, the task never runs"
+    )
+    cure = "do the work before raising, or return a response with the error status: it keeps the tasks"
+    does = f"`{where}` raises" if isinstance(way.node, t.Raise) else f"`{_called(way.node)}` always raises"
+    raises = Step(frame.path, project.span(way.node, frame), f"{does}, and the task is lost")
+    return finding(
+        project, "BG108", site.call, site.frame, message, cure, level=level, site=site, trace=(raises,)
+    )
+
+
+def _called(node: t.Node) -> str:
+    return dotted(node.func) if isinstance(node, t.Call) else "it"

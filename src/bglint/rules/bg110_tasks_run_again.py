@@ -1,0 +1,186 @@
+"""BG110: tasks that run again with other responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.model import Finding, Step
+from bglint.project import Project, name_of
+from bglint.rule import finding, registry, rule
+from bglint.rules._handmade import Shared, Use, shared, uses_in
+from bglint.rules._helpers import has_role, is_called_without
+from bglint.rules._injection import outer
+from bglint.sites import TASKS
+
+_CURE = "take a `{name}: BackgroundTasks` parameter in the route: FastAPI makes a new one for each request"
+
+
+@rule("BG110", level="error")
+def tasks_run_again(project: Project) -> Iterator[Finding]:
+    """The same tasks run again with other responses.
+
+    ## What it does
+
+    Finds a `BackgroundTasks()` of a module or class, or as the default of a helper that FastAPI does not
+    call, that responses run (`background=`, `await`), and `await tasks()` on the object that FastAPI
+    injects. The default of a route parameter with an annotation is fine: FastAPI replaces it.
+
+    ## Why is this bad?
+
+    Nothing is ever taken out of a BackgroundTasks. An object that lives as long as the server keeps the
+    tasks of all requests, and every response runs all of them again: one mail, then two, then three, some
+    of them those of other users. The injected object is run by FastAPI in any case: whoever awaits it
+    runs its tasks twice.
+
+    ## Example
+
+    ```python
+    import logging
+
+    from fastapi import FastAPI
+    from fastapi.responses import JSONResponse
+    from starlette.background import BackgroundTasks
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+    tasks = BackgroundTasks()
+
+
+    def close_gate(gate: str) -> None:
+        logger.info("%s closed", gate)
+
+
+    @app.post("/gates/{gate}/open")
+    async def open_gate(gate: str) -> JSONResponse:
+        tasks.add_task(close_gate, gate)
+        return JSONResponse({"gate": gate}, background=tasks)
+    ```
+
+    ## Use instead
+
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+    from fastapi.responses import JSONResponse
+
+    logger = logging.getLogger(__name__)
+    app = FastAPI()
+
+
+    def close_gate(gate: str) -> None:
+        logger.info("%s closed", gate)
+
+
+    @app.post("/gates/{gate}/open")
+    async def open_gate(gate: str, tasks: BackgroundTasks) -> JSONResponse:
+        tasks.add_task(close_gate, gate)
+        return JSONResponse({"gate": gate})
+    ```
+
+    ## Verified by
+
+    The witness sends two requests with one task each and counts more than two runs.
+    `BackgroundTasks.__call__` in starlette/background.py goes through the list and leaves it as it is.
+    """
+    for kept in shared(project):
+        if kept.having("runs"):
+            yield _kept(project, kept)
+    for function in project.functions(r"BackgroundTasks\(\)"):
+        yield from _defaults(project, function)
+    for function in project.functions(r"await\s+[\w.]+\(\)"):
+        yield from _awaited(project, function)
+
+
+# ------------------------------------------------------- kept by module or class
+
+
+def _kept(project: Project, kept: Shared) -> Finding:
+    span = project.program.span(kept.call, kept.source)
+    message = (
+        f"`{kept.name}` lives as long as the server and keeps the tasks of all requests: "
+        "every response that runs it runs all of them again"
+    )
+    steps = [*(_step(project, use, "adds a task to it") for use in kept.having("adds")[:1])]
+    steps += [_step(project, use, "runs all that it holds") for use in kept.having("runs")[:1]]
+    last = Step(kept.source.path, span, "one object for all requests is made here")
+    entry = registry()["BG110"]
+    return Finding(
+        "BG110", entry.name, entry.level, message, kept.source.path, span, _CURE.format(name=kept.name),
+        trace=(*steps, last), symbol=kept.name, expression=project.program.source_text(kept.call, kept.source),
+    )  # fmt: skip
+
+
+def _step(project: Project, use: Use, does: str) -> Step:
+    return project.step(use.node, use.frame, f"`{name_of(use.frame)}` {does}")
+
+
+# ------------------------------------------------------------ a helper's default
+
+
+def _defaults(project: Project, function: t.Function) -> Iterator[Finding]:
+    """`tasks: BackgroundTasks = BackgroundTasks()` of a function that FastAPI does not call."""
+    frame = outer(project, function)
+    for parameter in function.parameters:
+        if parameter.default is None or project.tasks_object(parameter.default, frame) is None:
+            continue
+        if not has_role(project, function) and is_called_without(project, function, parameter):
+            yield from _default(project, function, parameter)
+
+
+def _default(project: Project, function: t.Function, parameter: t.Parameter) -> Iterator[Finding]:
+    frame, name = project.frame(function), parameter.name
+    if name in project.scope(function).bindings:
+        return
+    mentions = {
+        id(node) for node in t.walk_function(function) if isinstance(node, t.Name) and node.id == name
+    }
+    uses = list(uses_in(function, frame, mentions))
+    runs = [use for use in uses if use.fate == "runs"]
+    if runs:
+        steps = [_step(project, use, "adds a task to it") for use in uses if use.fate == "adds"][:1]
+        steps += [_step(project, runs[0], "runs all that it holds")]
+        message = (
+            f"the default of `{name}` is made once and kept: called without it, `{function.name}` "
+            "adds to the tasks of all earlier calls, and all of them run again"
+        )
+        cure = f"write `{name}: BackgroundTasks | None = None` and make a new object in the function"
+        yield finding(project, "BG110", parameter, frame, message, cure, trace=tuple(steps))
+
+
+# ------------------------------------------------------------------ await tasks()
+
+
+def _awaited(project: Project, function: t.Function) -> Iterator[Finding]:
+    """`await tasks()` on the object that FastAPI injects, in a route, a dependency or what they call."""
+    waits = [node for node in t.walk_function(function) if isinstance(node, t.Await)]
+    for wait in waits:
+        call = wait.value
+        if not isinstance(call, t.Call) or call.arguments or not isinstance(call.func, (t.Name, t.Attribute)):
+            continue
+        for context in project.contexts(function):
+            if context.role is None or context.role.kind not in ("route", "dependency"):
+                continue
+            values = project.evaluate(call.func, context.frame)
+            if values and all(project.is_a(v, *TASKS) and _is_injected(v) for v in values):
+                yield _twice(project, function, wait, call.func)
+                break
+
+
+def _is_injected(value: object) -> bool:
+    birth = getattr(value, "birth", None)
+    return birth is not None and birth.kind == "parameter"
+
+
+def _twice(project: Project, function: t.Function, wait: t.Await, tasks: t.Expr) -> Finding:
+    frame = project.frame(function)
+    adds = [
+        site for site in project.sites
+        if site.function is function and site.kind == "add_task" and isinstance(site.call.func, t.Attribute)
+        and project.text(site.call.func.value, site.frame) == project.text(tasks, frame)
+    ]  # fmt: skip
+    steps = tuple(project.trace(site)[-1] for site in adds[:1])
+    message = "FastAPI runs the injected tasks after the response in any case: awaited here, they run twice"
+    cure = "leave this line out; what must be done before the response is awaited by itself, not added"
+    return finding(project, "BG110", wait, frame, message, cure, trace=steps)
