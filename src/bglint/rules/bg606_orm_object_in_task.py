@@ -177,14 +177,12 @@ def _expired(project: Project, site: TaskSite, value: Value, klass: Class) -> It
 def _holds(project: Project, done: list[Deed], commit: Deed, value: Value, klass: Class) -> bool:
     """True where the session has got hold of the object before the commit."""
     birth = value.birth
-    if birth is None:
-        return False
     for frame, node in commit.way:
-        if birth.frame is frame and birth.node.at < node.at:
+        if birth is not None and birth.frame is frame and birth.node.at < node.at:
             return True
     before = [deed for deed in done if may_follow(project, deed.way, commit.way)]
     return any(
-        deed.call is birth.node
+        (birth is not None and deed.call is birth.node)
         or (
             deed.last in _ADDING
             and any(mapped(project, v) is klass for v in spread(tuple(given(project, deed))))
