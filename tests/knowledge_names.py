@@ -15,7 +15,7 @@ import sys
 import typing
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,9 @@ from bglint.knowledge.table import HERE, Table, load, places
 
 # Names of other versions of a library, or made while it runs: they cannot be found where it is only imported.
 ELSEWHERE = {
+    "authlib.integrations.httpx_client.AsyncOAuth2Client": "built on httpx, later on httpx2",
+    "authlib.integrations.httpx_client.OAuth2Client": "built on httpx, later on httpx2",
+    "farmOS.farmOS": "farmOS 0",
     "moviepy.editor": "moviepy 1",
     "pypdf.PdfMerger": "pypdf 4",
     "typing.override": "Python 3.12",
@@ -72,8 +75,11 @@ def module(name: str) -> ModuleType | None:
         warnings.simplefilter("ignore")
         try:
             return importlib.import_module(name)
-        except ImportError:
-            return None
+        except ImportError as error:
+            needed = error.name or name
+            if f"{name}.".startswith(f"{needed}."):
+                return None
+            raise ModuleNotFoundError(f"{name} (wants {needed})") from error
 
 
 def split(name: str) -> tuple[ModuleType, list[str]]:
@@ -88,16 +94,23 @@ def split(name: str) -> tuple[ModuleType, list[str]]:
     raise AssertionError(name)
 
 
+def shadowing(found: ModuleType) -> object:
+    """What the package gives under the module's name: sometimes the class that is named like its module."""
+    package, _, name = found.__name__.rpartition(".")
+    return getattr(module(package), name, found) if package else found
+
+
 def resolve(name: str, knowledge: Knowledge) -> object:
     """The object of this name, or of another name that the tables hold for the same thing."""
     collapsed = knowledge.canonical(name) if "()" in name else name
-    try:
-        return walk(collapsed)
-    except Missing:
-        for other in _other_names(collapsed):
-            with suppress(Missing):
-                return walk(other)
-        raise
+    missing = Missing()
+    for spelled in (collapsed, *_other_names(collapsed)):
+        for start in (shadowing, lambda found: found):
+            try:
+                return walk(spelled, start)
+            except Missing as reason:
+                missing = reason if spelled == collapsed else missing
+    raise missing
 
 
 def _other_names(name: str) -> Iterator[str]:
@@ -112,10 +125,10 @@ def tables_of(package: str) -> list[Table]:
     return [load(place)] if place else []
 
 
-def walk(name: str) -> object:
+def walk(name: str, start: Callable[[ModuleType], object]) -> object:
     """The object at the end of a name, through attributes and the declared types of properties."""
-    value: object
-    value, rest = split(name)
+    found, rest = split(name)
+    value = start(found)
     for part in rest:
         if part.endswith("()"):
             raise Unseen(f"{name}: result of a call")
@@ -171,7 +184,9 @@ def _assigned(owner: type, part: str, name: str) -> object:
     hint = _hints(owner).get(part)
     if inspect.isclass(hint):
         return hint
-    if hint is not None or any(f"self.{part} = " in text or f"self.{part}: " in text for text in _sources(owner)):
+    if hint is not None or any(
+        f"self.{part} = " in text or f"self.{part}: " in text for text in _sources(owner)
+    ):
         raise Unseen(f"{name}: attribute of an instance")
     if "__getattr__" in dir(owner):
         raise Unseen(f"{name}: made by __getattr__")
@@ -319,7 +334,9 @@ def examine(stem: str) -> Outcome:
 
 def main(stems: list[str]) -> int:
     """Examine the tables and tell what was found; 1 where a name is wrong."""
-    tables = [stem for stem in stems if not stem.startswith("-")] or sorted(p.stem for p in HERE.glob("[!_]*.toml"))
+    tables = [stem for stem in stems if not stem.startswith("-")] or sorted(
+        p.stem for p in HERE.glob("[!_]*.toml")
+    )
     total: Counter[str] = Counter()
     absent: set[str] = set()
     for stem in tables:
