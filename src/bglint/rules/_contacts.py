@@ -130,7 +130,11 @@ def reached(project: Project, meeting: Meeting) -> str:
     says = f"the {kind} `{project.task_name(meeting.site)}` calls it"
     between = [frame.function for frame, _ in path(meeting.contact.visit, meeting.node)][1:]
     names = [f"`{short_function(function)}`" for function in between if function is not None]
-    return f"{says} through {', '.join(names)}" if names else says
+    return f"{says} through {_shortened(names)}" if names else says
+
+
+def _shortened(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 4 else f"{names[0]} ... {names[-1]}"
 
 
 def _is_async_only(node: t.Node) -> bool:

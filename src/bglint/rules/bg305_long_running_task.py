@@ -10,7 +10,7 @@ from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, path, reached, unsure
-from bglint.rules._loops import is_range, length
+from bglint.rules._loops import is_range, length, loops_around
 from bglint.rules._timeouts import given
 from bglint.rules._weight import to_a_queue
 from bglint.values import Frame
@@ -157,10 +157,10 @@ def _told(project: Project, meeting: Meeting, message: str, cure: str) -> Findin
 def _one_by_one(project: Project) -> Iterator[Finding]:
     seen: set[t.For] = set()
     for meeting in meetings(project, lambda c: c.effect == "network" and _is_done_here(c)):
-        for visit, loop in _long_loops(project, meeting.contact):
-            if loop not in seen:
-                seen.add(loop)
-                yield _loop(project, meeting, visit, loop)
+        outermost = next(_long_loops(project, meeting.contact), None)
+        if outermost is not None and outermost[1] not in seen:
+            seen.add(outermost[1])
+            yield _loop(project, meeting, *outermost)
 
 
 def _is_done_here(contact: Contact) -> bool:
@@ -182,12 +182,17 @@ def _long_loops(project: Project, contact: Contact) -> Iterator[tuple[Visit, t.F
     """The loops around the call whose turns nobody has bounded, if each turn waits for the call."""
     ways = list(path(contact.visit, contact.node))
     visits = _visits(contact.visit)
-    if all(_waits(frame, node) for frame, node in ways):
+    if not _works_on(project, contact) and all(_waits(frame, node) for frame, node in ways):
         for visit, (frame, node) in zip(visits, ways, strict=True):
             chain = project.chain(node, frame.function) if frame.function is not None else ()
             for loop, part in chain:
                 if isinstance(loop, t.For) and part == "body" and _is_unbounded(project, loop, frame):
                     yield visit, loop
+
+
+def _works_on(project: Project, contact: Contact) -> bool:
+    """True for a consumer, which takes what comes in a `while` of its own."""
+    return any(isinstance(loop, t.While) for _, loop in loops_around(project, contact.visit, contact.node))
 
 
 def _visits(visit: Visit) -> list[Visit]:
