@@ -182,6 +182,23 @@ def test_mentioning_takes_words_and_patterns(project: Path) -> None:
     assert [file.path for file in sources.mentioning(pattern)] == ["a.py", "b.py"]
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"add_task", r"add_task|spawn", r"\bbackground\s*=", r"[tT]asks?\.add_task\(", r"(?i)ADD_TASK",
+        r"(add|spawn)_task", r"added?_task", r"tasks{1,2}\.add", r"\w+\.a", r"", r"tasks\|x|zzz|add_task",
+    ],
+)  # fmt: skip
+def test_a_pattern_finds_what_a_plain_search_finds(project: Path, pattern: str) -> None:
+    texts = ["tasks.add_task(f)", "background = f", "spawn(f)", "task.add_task()", "nothing", "tasks|x"]
+    for number, text in enumerate(texts):
+        write(project, f"{number}.py", text=text)
+    found = discover(["."], Config()).mentioning(re.compile(pattern.encode()))
+    assert [file.path for file in found] == [
+        f"{n}.py" for n, text in enumerate(texts) if re.search(pattern, text)
+    ]
+
+
 def test_a_file_that_cannot_be_read_is_a_problem_and_no_crash(project: Path) -> None:
     write(project, "a.py", "b.py")
     sources = discover(["."], Config())

@@ -103,14 +103,16 @@ class Sources:
     def mentioning(self, pattern: re.Pattern[bytes], tests: bool = False) -> tuple[SourceFile, ...]:
         """The files in which the pattern occurs; test code that is not to be linted only if asked for."""
         if (pattern, tests) not in self._mentions:
-            words = _plain_words(pattern)
+            words = _words(pattern)
             asked = (file for file in self.files if tests or file.absolute not in self._tests)
             self._mentions[pattern, tests] = tuple(f for f in asked if self._holds(f, pattern, words))
         return self._mentions[pattern, tests]
 
     def _holds(self, file: SourceFile, pattern: re.Pattern[bytes], words: tuple[bytes, ...]) -> bool:
         data = self._peek(file)
-        return any(word in data for word in words) if words else pattern.search(data) is not None
+        if words and not any(word in data for word in words):
+            return False
+        return pattern.search(data) is not None
 
     def _peek(self, file: SourceFile) -> bytes:
         """The bytes of a file that may never be asked for again: kept only as long as there is room."""
@@ -234,10 +236,20 @@ def _is_outside(package: str) -> bool:
     return stem is not None and f'"{package}.' in (table.HERE / f"{stem}.toml").read_text("utf-8")
 
 
-def _plain_words(pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-    """The alternatives of a pattern that is nothing but words: looking for them is six times faster."""
-    plain = re.fullmatch(rb"\w+(\|\w+)*", pattern.pattern) and not pattern.flags & re.IGNORECASE
-    return tuple(pattern.pattern.split(b"|")) if plain else ()
+_ESCAPE_OR_CLASS = re.compile(rb"\\.|\[[^\]]*\]", re.DOTALL)
+_SURE_WORD = re.compile(rb"[A-Za-z_]\w+(?![\w?*{])")
+
+
+def _words(pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
+    """One word of each alternative, without which the pattern cannot match: looking for words is six times faster.
+
+    Empty where the pattern is too clever to tell.
+    """
+    plain = _ESCAPE_OR_CLASS.sub(b" ", pattern.pattern)
+    if b"(" in plain or pattern.flags & (re.IGNORECASE | re.VERBOSE):
+        return ()
+    found = [max(_SURE_WORD.findall(part), key=len, default=b"") for part in plain.split(b"|")]
+    return tuple(found) if all(found) else ()
 
 
 def _read(path: str) -> bytes:
