@@ -14,7 +14,7 @@ import click
 
 from bglint import __version__
 from bglint import config as configuration
-from bglint.config import Config, ConfigError
+from bglint.config import BASELINE, Config, ConfigError
 from bglint.discover import PathError, decode, encoding_of
 from bglint.lint import lint
 from bglint.model import Report
@@ -22,7 +22,6 @@ from bglint.output import Output, outputs, wants_color, width, write
 from bglint.progress import Progress
 from bglint.report.safe import visible
 from bglint.report.text import Look
-from bglint.silence import BASELINE
 
 if TYPE_CHECKING:
     from bglint.fix import Fixed

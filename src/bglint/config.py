@@ -6,11 +6,11 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
+BASELINE = "bglint-baseline.json"
 FORMATS = ("text", "concise", "json", "jsonl", "sarif", "github", "gitlab", "junit")
 DEFAULT_EXCLUDE = ("__pycache__", "__pypackages__", "build", "dist", "node_modules", "site-packages", "venv")
 
@@ -160,6 +160,8 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """`, did you mean "select"?`, or nothing where no known word is near."""
+    from difflib import get_close_matches
+
     near = get_close_matches(word.replace("_", "-"), list(known), n=1, cutoff=0.6)
     return f', did you mean "{near[0]}"?' if near else ""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import time
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,9 @@ from bglint.model import LEVELS, Finding, Problem, Report, Suppressed
 if TYPE_CHECKING:
     from bglint.project import Project
     from bglint.rule import Rule
+
+_OURS = re.compile(rb"fastapi|starlette|BackgroundTask|add_task|create_task|ensure_future|bglint:")
+"""Without one of these words there is nothing to find, and the rules need not even be loaded."""
 
 Progress = Callable[[int, int, str], None]
 """Called before each step with the steps done, the steps in all and the name of the step."""
@@ -36,14 +39,17 @@ def lint(
     since a git reference. Raises ConfigError for an unusable configuration and
     PathError for a path that does not exist or holds no Python file.
     """
+    started = time.perf_counter()
+    config = config or configuration.load(Path(paths[0]).absolute())
+    sources = discover(paths, config, given)
+    if config == Config() and not sources.mentioning(_OURS):
+        return Report(files=len(sources.files), seconds=time.perf_counter() - started)
+
     from bglint.rule import registry
     from bglint.silence import silence
 
-    started = time.perf_counter()
-    config = config or configuration.load(Path(paths[0]).absolute())
     rules = registry()
     active = active_rules(rules, config)
-    sources = discover(paths, config, given)
     project = _understand(sources, config)
     found, crashes = _run(active, project, progress)
     findings = _unique(finding for finding in found if _is_asked_for(finding, sources, config))
@@ -114,6 +120,8 @@ def _run(
 
 
 def _crash(rule: Rule, error: Exception) -> Problem:
+    import traceback
+
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(frame.filename).name}:{frame.lineno}"
     words = f"internal error in {rule.code} ({type(error).__name__}: {error}, at {place}); please report it"

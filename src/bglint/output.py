@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bglint import atomic
 from bglint.config import FORMATS, ConfigError, suggest
 from bglint.model import Report
 from bglint.report.text import Look
@@ -49,6 +48,8 @@ def write(report: Report, output: Output, look: Look) -> None:
     if not output.file:
         sys.stdout.write(text)
         return
+    from bglint import atomic
+
     try:
         atomic.write(output.file, text.encode("utf-8", "backslashreplace"))
     except OSError as error:

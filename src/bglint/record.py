@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from bglint import baseline
-from bglint.config import Config, ConfigError
+from bglint.config import BASELINE, Config, ConfigError
 from bglint.discover import discover
 from bglint.lint import active_rules, lint
 from bglint.model import Report
 from bglint.rule import registry
-from bglint.silence import BASELINE, compare, load_baseline, relative_to
+from bglint.silence import compare, load_baseline, relative_to
 
 
 def record(paths: Sequence[str | Path], config: Config, file: str | None, update: bool) -> tuple[Report, str]:

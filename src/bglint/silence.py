@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint import baseline, suppress
-from bglint.config import Config, ConfigError, selects
+from bglint.config import BASELINE, Config, ConfigError, selects
 from bglint.discover import SourceFile, Sources, decode
 from bglint.model import Finding, Problem, Suppressed
 
 if TYPE_CHECKING:
     from bglint.project import Project
 
-BASELINE = "bglint-baseline.json"
 _MARK = re.compile(rb"bglint:")
 _UNREADABLE = (OSError, SyntaxError, ValueError, LookupError)
 
