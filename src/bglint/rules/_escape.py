@@ -17,7 +17,20 @@ from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rules._except import Told, is_log, raises, told
 from bglint.rules._surfacing import surfaces
-from bglint.values import Cls, Const, Frame, Func, Generator, Instance, Items, Outside, Unknown, Value, Values, known
+from bglint.values import (
+    Cls,
+    Const,
+    Frame,
+    Func,
+    Generator,
+    Instance,
+    Items,
+    Outside,
+    Unknown,
+    Value,
+    Values,
+    known,
+)
 
 _EXITS = ("builtins.SystemExit", "builtins.KeyboardInterrupt")
 _ABSORBS = re.compile(r"(?i)retry|retri|backoff|tenacity|stamina|on_exception|(^|\.)catch(\b|_)|suppress")
@@ -50,7 +63,9 @@ def in_aftermath(project: Project, visit: Visit, node: t.Node) -> bool:
     """True for what runs in an `except` or a `finally`, anywhere on the path: it deals with another failure."""
     for frame, step in _path(visit, node):
         chain = project.chain(step, frame.function) if frame.function is not None else ()
-        if any(isinstance(around, t.Guard) and part.startswith(("handler", "final")) for around, part in chain):
+        if any(
+            isinstance(around, t.Guard) and part.startswith(("handler", "final")) for around, part in chain
+        ):
             return True
     return False
 
@@ -190,7 +205,11 @@ def _exit_swallows(project: Project, value: Instance, name: str, failure: Failur
         return False
     frame = project.bind(Func(None, found[1], found[0].closure, value), (), {})
     for node in t.walk_function(found[1]):
-        if isinstance(node, t.Return) and node.value is not None and not _is_false(project, node.value, frame):
+        if (
+            isinstance(node, t.Return)
+            and node.value is not None
+            and not _is_false(project, node.value, frame)
+        ):
             return True
         if failure.telling and isinstance(node, t.Call) and is_log(project, node, frame):
             return True

@@ -11,9 +11,24 @@ from bglint.project import Project
 from bglint.roles import last_name
 from bglint.values import Frame, Outside
 
-LOGS = {"debug", "info", "warning", "warn", "error", "critical", "fatal", "log", "success", "notice", "trace", "msg"}
+LOGS = {
+    "debug",
+    "info",
+    "warning",
+    "warn",
+    "error",
+    "critical",
+    "fatal",
+    "log",
+    "success",
+    "notice",
+    "trace",
+    "msg",
+}
 FAILED = re.compile(r"(?i)fail|error|abort|cancel|reject|dead|crash|incomplete|exception")
-_REPORTERS = re.compile(r"(?i)capture|report|record|notify|alert|fail|error|exception|rollbar|sentry|bugsnag|abort")
+_REPORTERS = re.compile(
+    r"(?i)capture|report|record|notify|alert|fail|error|exception|rollbar|sentry|bugsnag|abort"
+)
 _LOGGER = re.compile(r"(?i)log|structlog|logfire")
 _PRINTERS = re.compile(r"(?i)^(print|pprint|echo|secho|cprint|rprint)$")
 
@@ -46,7 +61,9 @@ def told(project: Project, handler: t.Handler, frame: Frame) -> Told:
 
 def is_log(project: Project, call: t.Call, frame: Frame) -> bool:
     """A call of a logger: known by its type, else by its name."""
-    if any(_effect(project, v) == "log" for v in project.evaluate(call.func, frame) if isinstance(v, Outside)):
+    if any(
+        _effect(project, v) == "log" for v in project.evaluate(call.func, frame) if isinstance(v, Outside)
+    ):
         return True
     func = call.func
     if isinstance(func, t.Attribute) and func.name in LOGS | {"exception"}:
@@ -69,13 +86,22 @@ def _effect(project: Project, value: Outside) -> str:
 
 
 def _with_traceback(call: t.Call) -> bool:
-    if last_name(call.func) in ("exception", "print_exc", "print_exception", "capture_exception", "record_exception"):
+    if last_name(call.func) in (
+        "exception",
+        "print_exc",
+        "print_exception",
+        "capture_exception",
+        "record_exception",
+    ):
         return True
     given = call.keyword("exc_info")
     if given is not None and not (isinstance(given, t.Constant) and not given.value):
         return True
     parts = (part for argument in call.arguments for part in t.walk(argument))
-    return any(isinstance(p, t.Attribute | t.Name) and last_name(p) in ("format_exc", "format_exception") for p in parts)
+    return any(
+        isinstance(p, t.Attribute | t.Name) and last_name(p) in ("format_exc", "format_exception")
+        for p in parts
+    )
 
 
 def _keeps(project: Project, node: t.Node, name: str | None, frame: Frame) -> bool:

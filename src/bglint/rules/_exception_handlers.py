@@ -51,8 +51,14 @@ def _keys(project: Project) -> Iterator[tuple[t.Expr, Frame]]:
     """The first arguments of the registering calls, and the keys of `exception_handlers={...}`."""
     for function in project.functions(_REGISTERS):
         frame = project.frame(function)
-        yield from ((key, frame) for node in t.walk_function(function) for key in _registering(project, node, frame))
-        yield from ((key, frame) for node in t.walk(*function.decorators) for key in _registering(project, node, frame))
+        yield from (
+            (key, frame) for node in t.walk_function(function) for key in _registering(project, node, frame)
+        )
+        yield from (
+            (key, frame)
+            for node in t.walk(*function.decorators)
+            for key in _registering(project, node, frame)
+        )
     for statement, module_frame in statements(project, _REGISTERS):
         for node in t.walk(statement):
             yield from ((key, module_frame) for key in _registering(project, node, module_frame))
@@ -64,7 +70,10 @@ def _registering(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Exp
     table = node.keyword("exception_handlers")
     if isinstance(table, t.Mapping):
         yield from (key for key, _ in table.items if key is not None)
-    if isinstance(node.func, t.Attribute) and node.func.name in ("exception_handler", "add_exception_handler"):
+    if isinstance(node.func, t.Attribute) and node.func.name in (
+        "exception_handler",
+        "add_exception_handler",
+    ):
         first = node.argument(0, "exc_class_or_status_code")
         if first is not None:
             yield first

@@ -17,7 +17,9 @@ from bglint.rules._escape import Failure, escapes, in_aftermath
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Instance, Value
 
-_UNDER_WAY = re.compile(r"(?i)^(running|processing|in[_ -]?progress|started|starting|working|generating|pending|busy)$")
+_UNDER_WAY = re.compile(
+    r"(?i)^(running|processing|in[_ -]?progress|started|starting|working|generating|pending|busy)$"
+)
 _NO_RESPONSE = ("fastapi.HTTPException", "starlette.exceptions.HTTPException", "builtins.NotImplementedError")
 
 
@@ -53,7 +55,10 @@ def weak_spot(project: Project, site: TaskSite) -> Spot | None:
 def runs_its_own_way(project: Project, site: TaskSite) -> bool:
     """True for a class of the project with an `add_task` of its own: what it does with a task is its own affair."""
     receiver = site.receiver
-    return isinstance(receiver, Instance) and members.method(project.names, receiver.klass, "add_task") is not None
+    return (
+        isinstance(receiver, Instance)
+        and members.method(project.names, receiver.klass, "add_task") is not None
+    )
 
 
 def _calls(project: Project, site: TaskSite) -> Iterator[Spot]:
@@ -101,7 +106,9 @@ def _is_lost(project: Project, visit: Visit, node: t.Raise) -> bool:
 def _is_under_way(visit: Visit, node: t.Node) -> bool:
     """True where a function on the path has set a state such as "running" before it comes here."""
     function = visit.frame.function
-    if function is not None and any(_sets_state(part) for part in t.walk_function(function) if part.at < node.at):
+    if function is not None and any(
+        _sets_state(part) for part in t.walk_function(function) if part.at < node.at
+    ):
         return True
     return visit.before is not None and visit.node is not None and _is_under_way(visit.before, visit.node)
 

@@ -109,7 +109,9 @@ def reads(project: Project, state: State, frame: Frame) -> bool:
     if function is None:
         return False
     changed = {id(expr) for node in t.walk_function(function) for expr in _changed(node)}
-    targets = {id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets}
+    targets = {
+        id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets
+    }
     for node in t.walk_function(function):
         if isinstance(node, t.Name | t.Attribute) and _last(node) == state.name:
             if id(node) not in changed | targets and _is_same(project, node, state, frame):
@@ -120,14 +122,18 @@ def reads(project: Project, state: State, frame: Frame) -> bool:
 def _is_same(project: Project, expr: t.Name | t.Attribute, state: State, frame: Frame) -> bool:
     if isinstance(state.key, tuple):
         return frame.path == state.key[0] and isinstance(expr, t.Name) and _is_free(project, expr.id, frame)
-    return any(value.birth is not None and value.birth.node is state.key for value in project.evaluate(expr, frame))
+    return any(
+        value.birth is not None and value.birth.node is state.key for value in project.evaluate(expr, frame)
+    )
 
 
 def _is_free(project: Project, name: str, frame: Frame) -> bool:
     """True where a name means the global."""
     assert frame.function is not None
     local = project.scope(frame.function)
-    return local.declared.get(name) == "global" or (name not in local.bindings and not frame.function.parameter(name))
+    return local.declared.get(name) == "global" or (
+        name not in local.bindings and not frame.function.parameter(name)
+    )
 
 
 # ----------------------------------------------------------------------- flags

@@ -33,7 +33,9 @@ def middlewares(project: Project) -> Iterator[Middleware]:
 
 def swallows(project: Project, path: str) -> bool:
     """True where an exception of a task vanishes without a log line, by the version and the middleware."""
-    return bool(project.framework(path).middleware_swallows_errors) and any(True for _ in middlewares(project))
+    return bool(project.framework(path).middleware_swallows_errors) and any(
+        True for _ in middlewares(project)
+    )
 
 
 def _decorated(project: Project) -> Iterator[Middleware]:

@@ -44,6 +44,8 @@ def _raises(project: Project, sites: Iterable[TaskSite]) -> Iterator[tuple[Visit
     for site in sites:
         for visit in project.visits(site):
             function = visit.frame.function
-            for node in t.walk_function(function) if function is not None and visit.where != "process" else ():
+            for node in (
+                t.walk_function(function) if function is not None and visit.where != "process" else ()
+            ):
                 if isinstance(node, t.Raise) and node.value is not None:
                     yield visit, node

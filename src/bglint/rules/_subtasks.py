@@ -29,7 +29,11 @@ def kept(project: Project, call: t.Call, frame: Frame) -> Kept:
     holder = parent(call, function) if function is not None else None
     if isinstance(holder, t.Evaluate):
         return Kept.BY_NOBODY
-    if function is None or not isinstance(holder, t.Assign) or not all(isinstance(x, t.Name) for x in holder.targets):
+    if (
+        function is None
+        or not isinstance(holder, t.Assign)
+        or not all(isinstance(x, t.Name) for x in holder.targets)
+    ):
         return Kept.SEEN
     names = {target.id for target in holder.targets if isinstance(target, t.Name)}
     declared = project.scope(function).declared
@@ -53,7 +57,9 @@ def _by_name(project: Project, names: set[str], function: t.Function, frame: Fra
 
 def _uses(names: set[str], function: t.Function) -> Iterator[t.Name]:
     """Where the function reads one of the names."""
-    targets = {id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets}
+    targets = {
+        id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets
+    }
     for node in t.walk_function(function):
         if isinstance(node, t.Name) and node.id in names and id(node) not in targets:
             yield node

@@ -76,7 +76,9 @@ def _holders(function: t.Function, node: t.Call) -> set[str]:
         elif isinstance(part, t.For) and _mentions(part.iterable, found) and isinstance(part.target, t.Name):
             found.add(part.target.id)
         elif isinstance(part, t.Call) and last_name(part.func) in ("append", "add", "extend"):
-            if isinstance(part.func, t.Attribute) and any(_holds(a.value, node, found) for a in part.arguments):
+            if isinstance(part.func, t.Attribute) and any(
+                _holds(a.value, node, found) for a in part.arguments
+            ):
                 found.update(name.id for name in t.walk(part.func) if isinstance(name, t.Name))
     return found
 

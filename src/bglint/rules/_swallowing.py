@@ -53,13 +53,19 @@ def _in_function(project: Project, visit: Visit) -> Iterator[Swallow]:
     function = visit.frame.function
     for node in t.walk_function(function) if function is not None else ():
         if isinstance(node, t.Guard | t.With) and not _is_aftermath(project, node, function):
-            yield from _of_guard(project, visit, node) if isinstance(node, t.Guard) else _of_with(project, visit, node)
+            yield from (
+                _of_guard(project, visit, node)
+                if isinstance(node, t.Guard)
+                else _of_with(project, visit, node)
+            )
 
 
 def _is_aftermath(project: Project, node: t.Node, function: t.Function | None) -> bool:
     """True inside an `except` or a `finally`: there the first failure counts."""
     chain = project.chain(node, function) if function is not None else ()
-    return any(isinstance(around, t.Guard) and part.startswith(("handler", "final")) for around, part in chain)
+    return any(
+        isinstance(around, t.Guard) and part.startswith(("handler", "final")) for around, part in chain
+    )
 
 
 # ------------------------------------------------------------------------ try
@@ -134,8 +140,13 @@ def _recovers(project: Project, node: t.Node, frame: Frame) -> bool:
 
 def _tries_again(project: Project, guard: t.Guard, function: t.Function) -> bool:
     """An attempt in a loop that is left when it succeeds."""
-    in_loop = any(isinstance(around, t.For | t.While) and part == "body" for around, part in project.chain(guard, function))
-    return in_loop and any(isinstance(node, t.Return | t.Break) for node in t.walk(*guard.body, *guard.orelse))
+    in_loop = any(
+        isinstance(around, t.For | t.While) and part == "body"
+        for around, part in project.chain(guard, function)
+    )
+    return in_loop and any(
+        isinstance(node, t.Return | t.Break) for node in t.walk(*guard.body, *guard.orelse)
+    )
 
 
 def _only_tidies(body: t.Block) -> bool:
@@ -153,11 +164,17 @@ def _only_tidies(body: t.Block) -> bool:
 def _of_with(project: Project, visit: Visit, node: t.With) -> Iterator[Swallow]:
     for item in node.items:
         call = item.value
-        if isinstance(call, t.Call) and _is_suppress(project, call, visit.frame) and not _only_tidies(node.body):
+        if (
+            isinstance(call, t.Call)
+            and _is_suppress(project, call, visit.frame)
+            and not _only_tidies(node.body)
+        ):
             if is_broad(project, tuple(a.value for a in call.arguments), visit.frame):
                 yield Swallow(visit, call, Told.NOTHING, project.text(call, visit.frame))
 
 
 def _is_suppress(project: Project, call: t.Call, frame: Frame) -> bool:
     called = project.evaluate(call.func, frame)
-    return bool(call.arguments) and any(isinstance(v, Outside) and v.name == "contextlib.suppress" for v in called)
+    return bool(call.arguments) and any(
+        isinstance(v, Outside) and v.name == "contextlib.suppress" for v in called
+    )

@@ -96,11 +96,19 @@ def _in_handler(project: Project, frame: Frame) -> Iterator[Finding]:
     assert frame.function is not None
     told: set[t.Node] = set()
     for outer in _outers(project, frame):
-        if outer.node not in told and _sleeps(project, outer, frame) and _is_idle(project, outer.node, frame.function):
+        if (
+            outer.node not in told
+            and _sleeps(project, outer, frame)
+            and _is_idle(project, outer.node, frame.function)
+        ):
             told.add(outer.node)
             yield _slept(project, outer, frame)
     for call, steps in _mailing(project, frame):
-        if call not in told and _is_dropped(call, frame.function) and not _is_answered(project, call, frame.function):
+        if (
+            call not in told
+            and _is_dropped(call, frame.function)
+            and not _is_answered(project, call, frame.function)
+        ):
             told.add(call)
             yield _mailed(project, call, frame, steps)
 
@@ -184,13 +192,19 @@ def _is_dropped(call: t.Call, function: t.Function) -> bool:
 
 def _is_answered(project: Project, call: t.Call, function: t.Function) -> bool:
     """True where the client is told of a failure: a `try` around the call raises or returns something else."""
-    guards = (around for around, part in project.chain(call, function) if isinstance(around, t.Guard) and part == "body")
+    guards = (
+        around
+        for around, part in project.chain(call, function)
+        if isinstance(around, t.Guard) and part == "body"
+    )
     handled = (node for guard in guards for handler in guard.handlers for node in t.walk(*handler.body))
     return any(isinstance(node, t.Raise | t.Return | t.Assign) for node in handled)
 
 
 def _mailed(project: Project, call: t.Call, frame: Frame, steps: tuple[Step, ...]) -> Finding:
     assert frame.function is not None
-    message = f"The client of `{frame.function.name}` waits while `{dotted(call.func)}` talks to the mail server."
+    message = (
+        f"The client of `{frame.function.name}` waits while `{dotted(call.func)}` talks to the mail server."
+    )
     found = finding(project, "BG001", call, frame, message, CURE)
     return replace(found, trace=(*found.trace, *steps))

@@ -11,10 +11,15 @@ from bglint.reach import Contact
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, meetings, path, reached
 from bglint.rules._foreign_loop import foreign_object, made_elsewhere
+from bglint.values import Frame, Outside
 
 NEEDS_A_RUNNING_LOOP = (
     "asyncio.create_task", "asyncio.ensure_future", "asyncio.get_running_loop", "asyncio.get_event_loop",
     "asyncio.current_task",
+)  # fmt: skip
+BACK_TO_THE_LOOP = (
+    "asyncio.AbstractEventLoop.call_soon_threadsafe", "anyio.from_thread.run", "anyio.from_thread.run_sync",
+    "asyncio.run_coroutine_threadsafe",
 )  # fmt: skip
 ASKS_FOR_A_LOOP = ("get_running_loop", "get_event_loop", "current_task", "is_running")
 
@@ -114,7 +119,9 @@ def _starts_second_loop(project: Project, contact: Contact) -> bool:
 
 
 def _has_no_loop(project: Project, contact: Contact) -> bool:
-    if contact.effect != "needs-loop" or contact.visit.where != "thread" or _inside_coroutine(contact):
+    if contact.effect != "needs-loop" or contact.visit.where != "thread":
+        return False
+    if _inside_coroutine(contact) or _sent_back(project, contact):
         return False
     if contact.name in NEEDS_A_RUNNING_LOOP:
         return not _asked_before(project, contact) and not _sets_own_loop(project, contact)
@@ -127,6 +134,19 @@ def _inside_coroutine(contact: Contact) -> bool:
     """True where a loop of its own runs on the way: below `asyncio.run(...)` in a thread."""
     frames = [frame for frame, _ in path(contact.visit, contact.node)]
     return any(frame.function is not None and frame.function.is_async for frame in frames)
+
+
+def _sent_back(project: Project, contact: Contact) -> bool:
+    """True for what `loop.call_soon_threadsafe` or `anyio.from_thread` runs: that is done on the app's loop."""
+    return any(_is_handed_back(project, node, frame) for frame, node in path(contact.visit, contact.node))
+
+
+def _is_handed_back(project: Project, node: t.Node, frame: Frame) -> bool:
+    handed = {node, node.func} if isinstance(node, t.Call) else {node}
+    body = t.walk_function(frame.function) if frame.function is not None else ()
+    calls = [c for c in body if isinstance(c, t.Call) and (c is node or handed & {*t.walk(*c.arguments)})]
+    called = (value for call in calls for value in project.evaluate(call.func, frame))
+    return any(isinstance(value, Outside) and value.name in BACK_TO_THE_LOOP for value in called)
 
 
 def _sets_own_loop(project: Project, contact: Contact) -> bool:

@@ -17,7 +17,9 @@ from bglint.values import Frame, Outside, Values
 _EXITS = ("builtins.SystemExit", "builtins.KeyboardInterrupt")
 _LOST = "the tasks after this one and the client's connection are lost with it, and under hypercorn the worker dies"
 _DEAD = "the server dies, with every request in flight and every queued task"
-CURE = "Log what is wrong and return; a task that has to stop the service sets a flag that the server looks at."
+CURE = (
+    "Log what is wrong and return; a task that has to stop the service sets a flag that the server looks at."
+)
 
 
 @rule("BG404", level="warning")
@@ -82,14 +84,18 @@ def exit_in_task(project: Project) -> Iterator[Finding]:
     ## Verified by
     The witness serves the app with uvicorn: SystemExit leaves the app after the answer, or the process is told to die.
     """
-    for meeting in meetings(project, lambda contact: contact.effect == "exit" and _is_harmful(project, contact)):
+    for meeting in meetings(
+        project, lambda contact: contact.effect == "exit" and _is_harmful(project, contact)
+    ):
         yield _called(project, meeting)
     for raised in nearest_raises(project, project.sites, lambda v, n, values: _exits(project, v, n, values)):
         yield _raised(project, raised)
 
 
 def _exits(project: Project, visit: Visit, node: t.Raise, values: Values) -> bool:
-    return any(project.is_a(v, *_EXITS) for v in values) and escapes(project, visit, node, Failure(raised=values))
+    return any(project.is_a(v, *_EXITS) for v in values) and escapes(
+        project, visit, node, Failure(raised=values)
+    )
 
 
 def _is_harmful(project: Project, contact: Contact) -> bool:
@@ -111,7 +117,10 @@ def _is_own_process(project: Project, contact: Contact) -> bool:
 
 def _asks_for_own(project: Project, expr: t.Expr, frame: Frame) -> bool:
     values = project.evaluate(expr, frame)
-    return any(isinstance(v, Outside) and v.name.startswith(("os.getpid()", "os.getpgrp()", "os.getpgid()")) for v in values)
+    return any(
+        isinstance(v, Outside) and v.name.startswith(("os.getpid()", "os.getpgrp()", "os.getpgid()"))
+        for v in values
+    )
 
 
 def _called(project: Project, meeting: Meeting) -> Finding:
@@ -128,7 +137,11 @@ def _task(project: Project, meeting: Meeting) -> str:
 
 
 def _raised(project: Project, raised: Raised) -> Finding:
-    kind = dotted(raised.node.value.func if isinstance(raised.node.value, t.Call) else raised.node.value or t.Name(0, ""))
+    kind = dotted(
+        raised.node.value.func
+        if isinstance(raised.node.value, t.Call)
+        else raised.node.value or t.Name(0, "")
+    )
     return finding(
         project, "BG404", raised.node, raised.visit.frame,
         f"The task `{project.task_name(raised.site)}` raises `{kind}`: {_LOST}.", CURE,

@@ -133,7 +133,9 @@ def _fix(project: Project, prints: list[t.Call], frame: Frame) -> Fix | None:
 
 def _is_plain(call: t.Call) -> bool:
     """Only values, and `file`, which a logger does not need."""
-    return bool(call.arguments) and all(not a.star and a.keyword in (None, "file", "flush") for a in call.arguments)
+    return bool(call.arguments) and all(
+        not a.star and a.keyword in (None, "file", "flush") for a in call.arguments
+    )
 
 
 def _rewritten(project: Project, call: t.Call, frame: Frame, logger: str) -> Edit:

@@ -18,7 +18,19 @@ from bglint.values import Cls, Frame, Items, Outside
 
 CURE = "Add one task that takes the whole collection and gathers with a bound, or hand the items to a task queue."
 SHORT = 10
-_THROUGH = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "zip", "iter", "items", "values", "keys"}
+_THROUGH = {
+    "enumerate",
+    "sorted",
+    "reversed",
+    "list",
+    "tuple",
+    "set",
+    "zip",
+    "iter",
+    "items",
+    "values",
+    "keys",
+}
 _SETTING = re.compile(r"(?i:^(self\.)?_?(settings|config|conf|constants?|cfg)\.)|(^|\.)[A-Z][A-Z0-9_]*$")
 
 
@@ -140,7 +152,9 @@ def _blocks(chain: tuple[tuple[t.Node, str], ...]) -> Iterator[t.Block]:
 
 
 def _ends(block: t.Block, node: t.Node) -> bool:
-    return any(isinstance(statement, t.Break | t.Return | t.Raise) and statement.at > node.at for statement in block)
+    return any(
+        isinstance(statement, t.Break | t.Return | t.Raise) and statement.at > node.at for statement in block
+    )
 
 
 # -------------------------------------------------------------------- how long
@@ -168,7 +182,9 @@ def _inner(call: t.Call) -> Iterator[t.Expr]:
 
 def _is_small(project: Project, expr: t.Expr, frame: Frame) -> bool:
     values = project.evaluate(expr, frame)
-    return bool(values) and all(isinstance(getattr(v, "value", None), int) and v.value <= SHORT for v in values)  # type: ignore[attr-defined]
+    return bool(values) and all(
+        isinstance(getattr(v, "value", None), int) and v.value <= SHORT for v in values
+    )  # type: ignore[attr-defined]
 
 
 def _is_known_short(value: object) -> bool:

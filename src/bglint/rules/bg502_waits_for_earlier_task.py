@@ -133,5 +133,11 @@ def _told(project: Project, wait: Wait) -> Finding:
     first, second = project.task_name(wait.earlier), project.task_name(wait.later)
     message = f"`{second}` runs after `{first}`, which {wait.why}: it waits for it, and never starts when that one raises."
     earlier = project.step(wait.earlier.call, wait.earlier.frame, f"`{first}` runs first, and {wait.why}")
-    steps = (*project.trace(wait.earlier)[:-1], earlier, *project.trace(wait.later)[len(wait.later.context.hops) :])
-    return finding(project, "BG502", wait.later.call, wait.later.frame, message, CURE, site=wait.later, trace=steps)
+    steps = (
+        *project.trace(wait.earlier)[:-1],
+        earlier,
+        *project.trace(wait.later)[len(wait.later.context.hops) :],
+    )
+    return finding(
+        project, "BG502", wait.later.call, wait.later.frame, message, CURE, site=wait.later, trace=steps
+    )

@@ -94,8 +94,10 @@ def request_in_task(project: Project) -> Iterator[Finding]:
     """
     found: dict[t.Node, list[tuple[Visit, Level, str, str]]] = {}
     for site in project.sites:
-        for visit in project.visits(site):
-            for node, level, message, cure in _deeds(project, site, visit):
+        visits = project.visits(site)
+        own = frozenset(visit.frame for visit in visits)
+        for visit in visits:
+            for node, level, message, cure in _deeds(project, site, visit, own):
                 found.setdefault(node, []).append((visit, level, message, cure))
     for node, group in found.items():
         visit, level, message, cure = min(group, key=lambda each: (each[1], each[0].depth))
@@ -114,9 +116,11 @@ def request_in_task(project: Project) -> Iterator[Finding]:
         )
 
 
-def _deeds(project: Project, site: TaskSite, visit: Visit) -> Iterator[tuple[t.Node, Level, str, str]]:
+def _deeds(
+    project: Project, site: TaskSite, visit: Visit, own: frozenset[Frame]
+) -> Iterator[tuple[t.Node, Level, str, str]]:
     task = f"`{project.task_name(site)}`"
-    for node in _body_reads(project, visit.frame):
+    for node in _body_reads(project, visit.frame, own):
         method = f"`{project.text(node.func, visit.frame)}()`"
         cure = "Read it in the handler, or declare it as a parameter, and pass what the task needs."
         if _has_been_read(project, site):
@@ -129,7 +133,7 @@ def _deeds(project: Project, site: TaskSite, visit: Visit) -> Iterator[tuple[t.N
         else:
             message = f"{method} fails with ClientDisconnect: the task {task} runs when the request is over."
             yield node, "error", message, cure
-    for changed in _changes(project, visit.frame):
+    for changed in _changes(project, visit.frame, own):
         what = f"`{project.text(changed, visit.frame)}`"
         message = f"{what} in the task {task} is lost: the response has been sent with the cookies and headers it had."
         yield changed, "error", message, "Do it in the handler, or keep it in your database."
@@ -138,26 +142,32 @@ def _deeds(project: Project, site: TaskSite, visit: Visit) -> Iterator[tuple[t.N
 # ----------------------------------------------------------------------- body
 
 
-def _body_reads(project: Project, frame: Frame) -> Iterator[t.Call]:
+def _body_reads(project: Project, frame: Frame, own: frozenset[Frame]) -> Iterator[t.Call]:
     for node in t.walk_function(frame.function) if frame.function is not None else ():
-        if isinstance(node, t.Call) and _reads_body(project, node.func, frame):
+        if isinstance(node, t.Call) and _reads_body(project, node.func, frame, own):
             yield node
 
 
-def _reads_body(project: Project, func: t.Expr, frame: Frame) -> bool:
+def _reads_body(project: Project, func: t.Expr, frame: Frame, own: frozenset[Frame]) -> bool:
     if not isinstance(func, t.Attribute) or func.name not in _BODY:
         return False
-    return _injected(project, project.evaluate(func.value, frame), REQUEST)
+    return _injected(project, project.evaluate(func.value, frame), REQUEST, own)
 
 
-def _injected(project: Project, values: Values, kind: tuple[str, ...]) -> bool:
-    """True where a value is the request or response of the handler, not one that somebody made."""
+def _injected(
+    project: Project, values: Values, kind: tuple[str, ...], own: frozenset[Frame] = frozenset()
+) -> bool:
+    """True where a value is the request or response of the handler.
+
+    Not one that somebody made, nor a parameter of one of the task's `own` functions that nobody gave it.
+    """
     return any(
         isinstance(value, Outside)
         and value.instance
         and project.is_a(value, *kind)
         and value.birth is not None
         and value.birth.kind in ("parameter", "dependency")
+        and value.birth.frame not in own
         for value in values
     )
 
@@ -215,37 +225,37 @@ def _is_body(project: Project, value: Value) -> bool:
 # -------------------------------------------------------------------- changes
 
 
-def _changes(project: Project, frame: Frame) -> Iterator[t.Node]:
+def _changes(project: Project, frame: Frame, own: frozenset[Frame]) -> Iterator[t.Node]:
     for node in t.walk_function(frame.function) if frame.function is not None else ():
         if isinstance(node, (t.Assign, t.Delete)):
-            yield from (node for target in node.targets if _is_lost(project, target, frame))
-        elif isinstance(node, t.Call) and _is_lost_call(project, node.func, frame):
+            yield from (node for target in node.targets if _is_lost(project, target, frame, own))
+        elif isinstance(node, t.Call) and _is_lost_call(project, node.func, frame, own):
             yield node
 
 
-def _is_lost(project: Project, target: t.Expr, frame: Frame) -> bool:
+def _is_lost(project: Project, target: t.Expr, frame: Frame, own: frozenset[Frame]) -> bool:
     """`request.session[...] = `, `response.headers[...] = `, `response.status_code = `."""
     if isinstance(target, t.Subscript):
-        return _is_part(project, target.value, frame)
+        return _is_part(project, target.value, frame, own)
     if isinstance(target, t.Attribute) and target.name in ("status_code", "headers"):
-        return _injected(project, project.evaluate(target.value, frame), RESPONSE)
+        return _injected(project, project.evaluate(target.value, frame), RESPONSE, own)
     return False
 
 
-def _is_lost_call(project: Project, func: t.Expr, frame: Frame) -> bool:
+def _is_lost_call(project: Project, func: t.Expr, frame: Frame, own: frozenset[Frame]) -> bool:
     if not isinstance(func, t.Attribute):
         return False
     if func.name in _COOKIES:
-        return _injected(project, project.evaluate(func.value, frame), RESPONSE)
-    return func.name in _CHANGES and _is_part(project, func.value, frame)
+        return _injected(project, project.evaluate(func.value, frame), RESPONSE, own)
+    return func.name in _CHANGES and _is_part(project, func.value, frame, own)
 
 
-def _is_part(project: Project, expr: t.Expr, frame: Frame) -> bool:
+def _is_part(project: Project, expr: t.Expr, frame: Frame, own: frozenset[Frame]) -> bool:
     """True for the session of the request, and the headers of the response."""
     for value in project.evaluate(expr, frame):
         if isinstance(value, Outside) and value.of is not None:
             part = value.name.rpartition(".")[2]
             kind = {"session": REQUEST, "headers": RESPONSE}.get(part)
-            if kind is not None and _injected(project, (value.of,), kind):
+            if kind is not None and _injected(project, (value.of,), kind, own):
                 return True
     return False

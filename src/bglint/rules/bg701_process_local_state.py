@@ -15,8 +15,12 @@ from bglint.sites import TaskSite
 from bglint.values import Frame
 
 DEPTH = 4
-CURE_STATE = "Keep it where every worker and the next start can read it: the database, Redis, a task queue's results."
-CURE_FLAG = "Claim it in the handler, before the answer, in one step that all workers see: a row, a lock in Redis."
+CURE_STATE = (
+    "Keep it where every worker and the next start can read it: the database, Redis, a task queue's results."
+)
+CURE_FLAG = (
+    "Claim it in the handler, before the answer, in one step that all workers see: a row, a lock in Redis."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -224,7 +228,13 @@ def _assigns(frame: Frame, state: State) -> bool:
 
 
 def _told_flag(
-    project: Project, site: TaskSite, frame: Frame, branch: t.Branch, state: State, visit: Visit, node: t.Assign
+    project: Project,
+    site: TaskSite,
+    frame: Frame,
+    branch: t.Branch,
+    state: State,
+    visit: Visit,
+    node: t.Assign,
 ) -> Finding:
     message = (
         f"`{state.name}` is tested here, but only the task `{project.task_name(site)}` sets it, after the answer: "
@@ -233,5 +243,13 @@ def _told_flag(
     setting = project.step(node, visit.frame, f"sets `{state.name}`, when the answer is out")
     steps = (*project.trace(site, visit), setting)
     return finding(
-        project, "BG701", branch.test, frame, message, CURE_FLAG, site=site, trace=steps, last=f"tests `{state.name}`"
+        project,
+        "BG701",
+        branch.test,
+        frame,
+        message,
+        CURE_FLAG,
+        site=site,
+        trace=steps,
+        last=f"tests `{state.name}`",
     )

@@ -128,7 +128,9 @@ def _is_recorded(project: Project, site: TaskSite) -> bool:
 
 def _records(project: Project, frame: Frame, depth: int) -> bool:
     edges, outers = project.steps(frame)
-    if any(isinstance(o, Outer) and o.fact is not None and o.fact.effect in ("database", "queue") for o in outers):
+    if any(
+        isinstance(o, Outer) and o.fact is not None and o.fact.effect in ("database", "queue") for o in outers
+    ):
         return True
     return depth > 0 and any(isinstance(e, Edge) and _records(project, e.target, depth - 1) for e in edges)
 
