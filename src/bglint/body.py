@@ -345,6 +345,9 @@ class BodyVisitor(cst.CSTVisitor):
     def _constant(self, node: Any) -> t.Expr:
         return t.Constant(self._at(node), node.evaluated_value)
 
+    def _integer(self, node: cst.Integer) -> t.Expr:
+        return t.Constant(self._at(node), int(node.value, 0))
+
     def _string(self, node: cst.SimpleString) -> t.Expr:
         text = node.value
         plain = text[0] in "'\"" and "\\" not in text and text[:3] not in ("'''", '"""')
@@ -533,7 +536,7 @@ _EXPRESSIONS: dict[type, Callable[[BodyVisitor, Any], t.Expr]] = {
     cst.Attribute: BodyVisitor._attribute,
     cst.Call: BodyVisitor._call,
     cst.SimpleString: BodyVisitor._string,
-    cst.Integer: BodyVisitor._constant,
+    cst.Integer: BodyVisitor._integer,
     cst.Float: BodyVisitor._constant,
     cst.Imaginary: BodyVisitor._constant,
     cst.Ellipsis: BodyVisitor._ellipsis,

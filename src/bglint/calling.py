@@ -28,6 +28,7 @@ from bglint.values import (
     Values,
     known,
     unique,
+    anonymous,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
 
 Arguments = tuple[tuple[Values, ...], dict[str, Values]]
 
-MOST_CONSTRUCTED = 4
+MOST_CONSTRUCTED = 3
 """How many constructors inside constructors' arguments are kept apart."""
+
+MOST_TEXT = 24
+"""Longer texts are no keys or names; their value is not handed on to callees."""
 
 
 # ------------------------------------------------------------------ arguments
@@ -71,6 +75,16 @@ def _spread_keywords(values: Values) -> dict[str, Values]:
     return {key: value for key, value in pairs if isinstance(key, str)}
 
 
+def lighter(given: Arguments) -> Arguments:
+    """The arguments without the births of what was made on the way: one frame for all equal objects."""
+    positional, keywords = given
+    return tuple(map(_lighter, positional)), {name: _lighter(values) for name, values in keywords.items()}
+
+
+def _lighter(values: Values) -> Values:
+    return unique([replace(v, birth=None) if isinstance(v, Instance) and not _is_owned(v) else v for v in values])
+
+
 def bind(names: Names, func: Func, positional: tuple[Values, ...], keywords: Mapping[str, Values]) -> Frame:
     """The frame of a call: parameters with the values given to them, `self` included."""
     function = func.function
@@ -93,13 +107,33 @@ def bind(names: Names, func: Func, positional: tuple[Values, ...], keywords: Map
 
 
 def _kept(given: dict[str, Values]) -> tuple[tuple[str, Values], ...]:
-    """Bindings that say something, in a fixed order; constructors nested too deep are forgotten."""
-    kept = ((name, tuple(_shallow(v) for v in values)) for name, values in given.items() if _says(values))
-    return tuple(sorted(kept, key=lambda pair: pair[0]))
+    """The bindings that tell a callee something, in a fixed order.
+
+    Every difference makes another frame to follow: what only says "some text" is forgotten, and constructors that are
+    nested too deep.
+    """
+    kept = ((name, tuple(_shallow(v) for v in values if _says(v))) for name, values in given.items())
+    return tuple(sorted((pair for pair in kept if pair[1]), key=lambda pair: pair[0]))
 
 
-def _says(values: Values) -> bool:
-    return any(not isinstance(v, Unknown) or v.birth is not None for v in values)
+def _says(value: Value) -> bool:
+    if isinstance(value, Const):
+        return not isinstance(value.value, (str, bytes)) or len(value.value) < MOST_TEXT
+    if isinstance(value, Items):
+        return any(_says(v) and not isinstance(v, Const) for v in value.elements()) or _is_owned(value)
+    if isinstance(value, Outside):
+        plain = value.instance and (anonymous(value) or value.name.startswith("builtins."))
+        return not plain or _is_owned(value)
+    return not isinstance(value, Unknown) or _is_owned(value)
+
+
+def _is_owned(value: Value | None) -> bool:
+    """True for what comes from a dependency, a parameter or a `with`: lifetimes are asked for these."""
+    while value is not None:
+        if value.birth is not None and value.birth.kind in ("dependency", "parameter", "with"):
+            return True
+        value = value.of if isinstance(value, Outside) else None
+    return False
 
 
 def _shallow(value: Value) -> Value:

@@ -41,6 +41,9 @@ from bglint.values import (
 DEPTH = 40
 """How many questions may wait for each other before the answer is `Unknown`."""
 
+MOST_FRAMES = 24
+"""A function that is called in more ways than this is followed once more, with nothing known of its parameters."""
+
 MOST_VALUES = 24
 """More alternatives than this say nothing that a reader could check."""
 
@@ -51,6 +54,7 @@ class Names:
     def __init__(self, program: Program, knowledge: Knowledge) -> None:
         self.program = program
         self.knowledge = knowledge
+        self._counts: dict[tuple[object, ...], int] = {}
         self._frames: dict[tuple[object, ...], Frame] = {}
         self._memo: dict[tuple[object, ...], Values] = {}
         self._parsed: dict[str, t.Expr] = {}
@@ -65,9 +69,13 @@ class Names:
         bindings: tuple[tuple[str, Values], ...] = (),
         closure: Frame | None = None,
     ) -> Frame:
-        """The interned frame of a function with these bindings."""
+        """The interned frame of a function with these bindings; without them once there are too many."""
         key = (function, path, bindings, closure)
         if key not in self._frames:
+            of = (function, path, closure)
+            self._counts[of] = self._counts.get(of, 0) + 1
+            if self._counts[of] > MOST_FRAMES and bindings:
+                return self.frame(function, path, (), closure)
             self._frames[key] = Frame(function, path, bindings, closure)
         return self._frames[key]
 

@@ -238,7 +238,7 @@ class Reach:
             outers.append(Outer(node, value, fact, awaited))
             self._handed_on(node, fact, frame, edges, outers)
             return
-        positional, keywords = calling.arguments(self._names, node, frame)
+        positional, keywords = calling.lighter(calling.arguments(self._names, node, frame))
         place = self._place(value)
         for target, is_async in self.entered(value, positional, keywords):
             if not (is_async and dropped and not awaited):
