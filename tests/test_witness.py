@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from bglint import Config, Finding, fix, lint
+from bglint.rule import registry
 from tests.witness import FIXTURES, Fixture, fixtures, judge, observe, witness_folders
+
+
+def has_safe_fix(folder: Path) -> bool:
+    """Whether the folder's rule offers a safe fix for a harm that can be witnessed."""
+    rule = registry().get(folder.name[:5].upper())
+    return rule is not None and "safe" in rule.fixable.split(", ") and hasattr(judge(folder), "harm")
+
+
+FIXABLE = [folder for folder in witness_folders() if has_safe_fix(folder)]
 
 
 @pytest.mark.parametrize("fixture", [pytest.param(each, id=each.id) for each in fixtures()])
@@ -38,3 +52,35 @@ def _framework_text(file: str) -> str:
     spec = importlib.util.find_spec(package)
     assert spec is not None and spec.origin is not None
     return (Path(spec.origin).parent / inner).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("folder", [pytest.param(each, id=each.name) for each in FIXABLE])
+def test_safe_fixes_remove_the_harm(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = [each for each in fixtures() if each.path.parent == folder and each.harmful]
+    cured = [copy for each in bad if not left_by_safe_fixes(copy := copied(each, tmp_path), monkeypatch)]
+    assert cured
+    assert [each.id for each in cured if observe(each, tmp_path)] == []
+
+
+def copied(fixture: Fixture, home: Path) -> Fixture:
+    """The fixture in a folder of its own, with its witness beside it."""
+    folder = home / fixture.path.name.removesuffix(".py") / fixture.path.parent.name
+    folder.mkdir(parents=True)
+    shutil.copy(fixture.path.parent / "witness.py", folder)
+    copy = folder / fixture.path.name
+    (shutil.copytree if fixture.path.is_dir() else shutil.copy)(fixture.path, copy)
+    return Fixture(copy)
+
+
+def left_by_safe_fixes(fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> list[Finding]:
+    """Apply the safe fixes to a copy; what its own rule still finds there."""
+    monkeypatch.chdir(fixture.path if fixture.path.is_dir() else fixture.path.parent)
+    paths = ["."] if fixture.path.is_dir() else [fixture.path.name]
+    outcome = fix.until_stable(lambda texts: lint(paths, Config(), given=_encoded(texts)))
+    assert fix.write(outcome.fixed, os.curdir) == ()
+    code = fixture.path.parent.name[:5].upper()
+    return [finding for finding in outcome.report.findings if finding.code == code]
+
+
+def _encoded(texts: Mapping[str, str]) -> dict[str, bytes]:
+    return {path: text.encode() for path, text in texts.items()}
