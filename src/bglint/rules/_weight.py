@@ -1,12 +1,19 @@
-"""What to say of work that is too heavy or too long for a background task: which queue to hand it to."""
+"""Work that is too heavy or too long for a background task: how to tell it, which queue to hand it to."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+from bglint import tree as t
 from bglint.framework import queues
 from bglint.project import Project
-from bglint.values import Frame
+from bglint.reach import Contact
+from bglint.rules._contacts import argument
+from bglint.values import Const, Frame, Items, Value
+
+HEAVY_PROGRAMS = ("ffmpeg", "whisper", "HandBrakeCLI", "blender", "sox")
+_FIRST_WORD = re.compile(r"[A-Za-z]*[\"']+\s*([^\s\"']+)")
 
 
 def to_a_queue(project: Project, frame: Frame) -> str:
@@ -15,3 +22,32 @@ def to_a_queue(project: Project, frame: Frame) -> str:
     if known:
         return f"Hand it to {known[0]}, which this project depends on already."
     return "Hand it to a task queue such as Celery or ARQ."
+
+
+def runs_heavy_program(project: Project, contact: Contact) -> bool:
+    """True where another program is started that computes for long, such as ffmpeg."""
+    fact = contact.fact
+    if fact is None or fact.effect != "process":
+        return False
+    return fact.weight == "heavy" or _program(project, contact) in HEAVY_PROGRAMS
+
+
+def _program(project: Project, contact: Contact) -> str:
+    """The program that a call starts, as far as its first argument tells."""
+    command = argument(contact, 0, "args")
+    if isinstance(command, t.Text):
+        found = _FIRST_WORD.match(project.text(command, contact.visit.frame))
+        return _last_part(found[1]) if found else ""
+    values = project.evaluate(command, contact.visit.frame) if command is not None else ()
+    return next((word for value in values if (word := _word(value))), "")
+
+
+def _word(value: Value) -> str:
+    """The first word of a command line, given as a list or as one text."""
+    first = value.items[0] if isinstance(value, Items) and value.items else (value,)
+    texts = [each.value for each in first if isinstance(each, Const) and isinstance(each.value, str)]
+    return _last_part(texts[0].split()[0]) if texts and texts[0].strip() else ""
+
+
+def _last_part(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -9,13 +9,12 @@ from bglint.model import Finding
 from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, is_def_task, meetings, reached
+from bglint.rules._contacts import Meeting, is_def_task, meetings, reached
 from bglint.rules._loops import at_least, is_range, length, loops_around
-from bglint.rules._weight import to_a_queue
+from bglint.rules._weight import runs_heavy_program, to_a_queue
 from bglint.sites import TaskSite
-from bglint.values import Const, Frame, Items
+from bglint.values import Frame
 
-PROGRAMS = ("ffmpeg", "whisper", "HandBrakeCLI", "blender", "sox")
 DATAFRAMES = ("pandas", "polars", "dask", "pyarrow")
 READS = ("read_", "scan_", "to_", "write_")
 MANY_TURNS = 1_000_000
@@ -118,19 +117,7 @@ def _is_heavy(project: Project, contact: Contact) -> bool:
         return fact.batch
     if fact.weight == "medium" and not _is_dataframe(contact):
         return any(True for _ in loops_around(project, contact.visit, contact.node))
-    return fact.effect == "process" and _program(project, contact) in PROGRAMS
-
-
-def _program(project: Project, contact: Contact) -> str:
-    """The program that a call starts, as far as its first argument tells."""
-    command = argument(contact, 0, "args")
-    values = project.evaluate(command, contact.visit.frame) if command is not None else ()
-    for value in values:
-        first = value.items[0] if isinstance(value, Items) and value.items else (value,)
-        for each in first:
-            if isinstance(each, Const) and isinstance(each.value, str) and each.value.strip():
-                return each.value.split()[0].rpartition("/")[2]
-    return ""
+    return runs_heavy_program(project, contact)
 
 
 # -------------------------------------------------------------------- dataframes

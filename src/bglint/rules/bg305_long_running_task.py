@@ -12,7 +12,7 @@ from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, path, reached, unsure
 from bglint.rules._loops import is_range, length, loops_around
 from bglint.rules._timeouts import given
-from bglint.rules._weight import to_a_queue
+from bglint.rules._weight import runs_heavy_program, to_a_queue
 from bglint.values import Frame
 
 MINUTE = 60.0
@@ -117,10 +117,11 @@ def _in_endless_loop(project: Project, contact: Contact) -> bool:
 
 
 def _runs_long(project: Project, contact: Contact) -> bool:
-    """A program in a thread: on the event loop it is blocking-process's, however short."""
+    """A program in a thread: on the event loop it is blocking-process's, and a heavy one heavy-processing's."""
     fact = contact.fact
-    on_loop = contact.visit.where == "event loop"
-    if fact is None or fact.effect != "process" or not fact.blocks or on_loop or unsure(project, contact):
+    if fact is None or fact.effect != "process" or not fact.blocks or contact.visit.where != "thread":
+        return False
+    if unsure(project, contact) or runs_heavy_program(project, contact):
         return False
     timeout = given(contact, fact) if fact.timeout else None
     if timeout is None or is_none(project.evaluate(timeout, contact.visit.frame)):
