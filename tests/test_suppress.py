@@ -61,7 +61,6 @@ SILENCED = {
     "line above": "# bglint: ignore[BG201] short\ntime.sleep(5)\n",
     "end of a long call": "x\ntime.sleep(\n    5\n)  # bglint: ignore[BG201] short\n",
     "inside a long call": "x\ntime.sleep(\n    5  # bglint: ignore[BG201] short\n)\n",
-    "above the decorator": "# bglint: ignore[BG201] short\n@d\n# more\n@e\ndef f(): ...\n",
     "windows": "import time\r\ntime.sleep(5)  # bglint: ignore[BG201] short\r\n",
     "old mac": "import time\rtime.sleep(5)  # bglint: ignore[BG201] short\r",
 }
@@ -74,8 +73,24 @@ def test_a_comment_silences_its_statement(case: str) -> None:
     assert [(s.finding.code, s.by, s.reason) for s in outcome.suppressed] == [("BG201", "comment", "short")]
 
 
+DECORATED = [
+    "# bglint: ignore[BG201] short\n@d(1)\n# more\n@e\ndef f(): ...\n",
+    "x\n@d(1)  # bglint: ignore[BG201] short\n@e\n\ndef f(): ...\n",
+    "x\n@d(1)\n@e\n\ndef f(): ...  # bglint: ignore[BG201] short\n",
+]
+
+
+@pytest.mark.parametrize("line", [2, 5])
+@pytest.mark.parametrize("source", DECORATED)
+def test_decorators_belong_to_their_def(source: str, line: int) -> None:
+    assert run(source, finding(line)).kept == ()
+
+
 NOT_SILENCED = {
     "other rule": "x\ntime.sleep(5)  # bglint: ignore[BG202]\n",
+    "line above a long call": "time.sleep(5)\nf(\n    1,\n)  # bglint: ignore[BG201]\n",
+    "line below a long call": "f(\n    1,  # bglint: ignore[BG201]\n)\ntime.sleep(5)\n",
+    "below the decorated def": "@d\ndef f():  # bglint: ignore[BG201]\n    time.sleep(5)\n",
     "other line": "x  # bglint: ignore[BG201]\ntime.sleep(5)\n",
     "in a string": "x\ntime.sleep('# bglint: ignore[BG201]')\n",
     "in a docstring": '"""\n# bglint: ignore[BG201]\n"""\n',
@@ -243,6 +258,20 @@ def test_a_code_that_is_no_rule(text: str) -> None:
 
 def test_unknown_codes_are_told_only_if_asked() -> None:
     assert codes(run("x  # bglint: ignore[BG999]\n", active=frozenset({"BG201"}))) == []
+
+
+def test_the_unknown_is_told_in_words() -> None:
+    outcome = run("x  # bglint: ignore[BG999] why\n")
+    assert (
+        outcome.kept[0].message
+        == "`BG999` in `# bglint: ignore[BG999] why` names no rule, so it silences nothing."
+    )
+
+
+def test_nothing_is_called_unused_where_that_is_not_asked() -> None:
+    source = "x  # bglint: ignore[BG902]\ny  # bglint: ignore[BG201]\n"
+    assert codes(run(source, active=frozenset({"BG201", "BG902"}))) == []
+    assert suppress.apply([], {"app.py": source}, KNOWN, {}, KNOWN, whole_project=False).kept == ()
 
 
 def test_a_comment_may_keep_a_comment() -> None:

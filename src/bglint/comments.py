@@ -41,8 +41,8 @@ class Comment:
     items: tuple[Item, ...]
     reason: str
     whole_file: bool
-    first: int = 0
-    last: int = 0
+    first: int
+    last: int
 
     @property
     def text(self) -> str:
