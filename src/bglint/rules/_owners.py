@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bglint import tree as t
 from bglint.annotations import marker, provide
+from bglint.calling import handed_back
 from bglint.project import Project
 from bglint.values import Const, Frame, Func, Generator, Instance, Outside, Unknown, Value
 
@@ -29,24 +30,30 @@ DEPTH = 4
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """`provider` yields the value of the parameter `name` and closes it; `raw` is the value where it is made."""
+    """`provider` yields the value of the parameter `name` and closes it; `raw` is the value where it is made.
+
+    Where `middleware`, the provider is a middleware that keeps it in `request.state` and closes it there.
+    """
 
     provider: Func
     name: str
     raw: Value
     function_scope: bool = False
+    middleware: bool = False
 
 
 def owner(project: Project, value: Value, depth: int = DEPTH) -> Owner | None:
     """The dependency that owns a value; None where it belongs to nobody, or nobody knows."""
     birth = value.birth
+    if isinstance(value, Outside) and not value.instance:
+        return _kept_in_state(project, value, value.name.rpartition(".")[2])
     if birth is None or birth.kind != "dependency" or not depth:
         return None
     for provider in birth.providers:
         found = _through(project, provider, value, birth.name, depth)
         if found is not None:
             scoped = found.function_scope or _is_function_scoped(project, birth.node, birth.frame)
-            return Owner(found.provider, birth.name, found.raw, scoped)
+            return replace(found, name=birth.name, function_scope=scoped)
     return None
 
 
@@ -58,10 +65,13 @@ def _through(project: Project, provider: Value, value: Value, name: str, depth: 
         raw = next(iter(provide(project.names, provider)), value)
         known = raw if not isinstance(raw, Unknown) else value
         return Owner(provider, name, raw) if closes(project, provider, known, name) else None
-    for raw in provide(project.names, provider):
-        if _alike(raw, value):
-            return owner(project, raw, depth - 1)
-    return None
+    kept = (
+        _kept_in_state(project, v, name) for v in handed_back(project.names, project.frame(provider.function))
+    )
+    likely = (
+        owner(project, raw, depth - 1) for raw in provide(project.names, provider) if _alike(raw, value)
+    )
+    return next((found for found in (*kept, *likely) if found is not None), None)
 
 
 def _alike(raw: Value, value: Value) -> bool:
@@ -79,6 +89,20 @@ def _is_function_scoped(project: Project, parameter: t.Node, frame: Frame) -> bo
     found = marker(project.names, parameter, outer)
     scope = found[0].keyword("scope") if found else None
     return isinstance(scope, t.Constant) and scope.value == "function"
+
+
+def _kept_in_state(project: Project, value: Value, name: str) -> Owner | None:
+    """The middleware that closes `request.state.db` when the handler has answered."""
+    found = _STATE.fullmatch(value.name) if isinstance(value, Outside) else None
+    if found is None:
+        return None
+    for function in project.functions(rf"\.state\.{found[1]}\.({'|'.join(sorted(CLOSERS))})\("):
+        if function.parameter("request") is not None:
+            return Owner(Func(None, function), name, value, middleware=True)
+    return None
+
+
+_STATE = re.compile(r"(?:fastapi|starlette)(?:\.requests)?\.Request\.state\.(\w+)")
 
 
 # ----------------------------------------------------------------- generators

@@ -14,8 +14,8 @@ from bglint.sites import TaskSite
 from bglint.values import Birth, Frame, Outside, Value, Values
 
 UPLOAD = ("fastapi.UploadFile", "fastapi.datastructures.UploadFile", "starlette.datastructures.UploadFile")
-DESCRIPTION = {"filename", "size", "content_type", "headers"}
-"""What stays readable when the file is closed."""
+_FILE_METHODS = {"file", "read", "readline", "readlines", "readinto", "seek", "write", "fileno", "getvalue"}
+"""What a closed file refuses; its name, size and type stay readable."""
 _OF_FORM = ("[]", ".get()", ".pop()", ".getlist()", "getlist()[]")
 
 
@@ -31,7 +31,7 @@ def upload_of(project: Project, value: Value) -> Outside | None:
 
 
 def _is_part_of_form(value: Outside) -> bool:
-    return ".form()" in value.name and value.name.endswith(_OF_FORM)
+    return ".form()" in value.name and value.name.endswith(_OF_FORM) and form_block(value) is not None
 
 
 def uploads(project: Project, site: TaskSite) -> Iterator[Outside]:
@@ -71,7 +71,8 @@ def _goes_for_contents(project: Project, frame: Frame) -> bool:
 
 def _wants_contents(project: Project, node: t.Node, frame: Frame) -> bool:
     if isinstance(node, t.Attribute):
-        return node.name not in DESCRIPTION and _holds_upload(project, project.evaluate(node.value, frame))
+        wanted = node.name in _FILE_METHODS
+        return wanted and _holds_upload(project, project.evaluate(node.value, frame))
     if isinstance(node, (t.For, t.CompLoop)):
         return _holds_file(project, project.evaluate(node.iterable, frame))
     if isinstance(node, t.Call) and _goes_outside(project, node, frame):

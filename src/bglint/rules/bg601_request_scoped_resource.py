@@ -23,8 +23,8 @@ def request_scoped_resource(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Follows what dependencies with `yield` hand out (`db: Session = Depends(get_db)`) into tasks: as an argument, in a
-    list or dict, in `partial`, captured by a nested function, as `self.session` of an injected service. It also
-    notices `next(get_db())` in a task.
+    list or dict, in `partial`, captured by a nested function, as `self.session` of an injected service. The same for
+    what a middleware keeps in `request.state` and closes. It also notices `next(get_db())` in a task.
 
     ## Why is this bad?
     The dependency closes the session, connection or client when the request is over, and the task runs when the
@@ -35,6 +35,8 @@ def request_scoped_resource(project: Project) -> Iterator[Finding]:
     - up to 0.105, and from 0.118: it stays open **until the task has ended**. The connection is missing in the pool
       for as long as the task takes, and a task that fails rolls back a request whose success was already reported.
     - `Depends(..., scope="function")` (from 0.121) closes it before the task, like 0.106 to 0.117.
+    - A session that a middleware keeps in `request.state` and closes behind `call_next` is closed before the task, in
+      every version.
     - `asyncio.create_task` is waited for by nobody: in every version the resource is closed under the running task.
     - `next(get_db())` makes a generator that nobody holds. Python closes it at once, and the session with it.
 
@@ -128,6 +130,8 @@ def _verdict(project: Project, site: TaskSite, found: Owner) -> tuple[Level, str
     name, task = f"`{found.name}`", f"`{project.task_name(site)}`"
     provider = f"`{short_function(found.provider.function)}`"
     framework = project.framework(site.frame.path)
+    if found.middleware:
+        return "error", f"{name} is closed before the task {task} runs: the middleware {provider} does it."
     if site.kind == "create_task":
         return (
             "error",
