@@ -40,7 +40,8 @@ _ABSORBS = re.compile(r"(?i)retry|retri|backoff|tenacity|stamina|on_exception|(^
 class Failure:
     """What may be raised: by an outside call of this dotted name, or a class that a `raise` names.
 
-    With `telling` a handler that logs the error, or writes down a failed state, and raises it again has handled it.
+    With `telling` a handler that logs the error, or writes down a failed state, and raises it again has handled it,
+    and an error that is raised in its place counts as the same one.
     """
 
     call: str = ""
@@ -68,6 +69,11 @@ def in_aftermath(project: Project, visit: Visit, node: t.Node) -> bool:
         ):
             return True
     return False
+
+
+def is_told_of_another(project: Project, visit: Visit) -> bool:
+    """True where the visit itself is a step of dealing with another failure."""
+    return visit.before is not None and visit.node is not None and in_aftermath(project, visit.before, visit.node)
 
 
 def _path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
@@ -121,8 +127,9 @@ def _raised_on(project: Project, handler: t.Handler, frame: Frame, failure: Fail
         return None
     if any(node.value is None or _is_name(node.value, handler.name) for node in on):
         return failure
-    values = tuple(v for node in on for v in project.evaluate(node.value, frame))
-    return Failure(raised=values, telling=failure.telling)
+    if not failure.telling:
+        return None
+    return Failure(raised=tuple(v for node in on for v in project.evaluate(node.value, frame)), telling=True)
 
 
 def _has_told(project: Project, handler: t.Handler, frame: Frame) -> bool:

@@ -18,10 +18,7 @@ _CONTAINERS = (
     "builtins.dict", "builtins.list", "builtins.set", "collections.defaultdict", "collections.OrderedDict",
     "collections.deque", "collections.Counter",
 )  # fmt: skip
-_CHANGING = {
-    "append", "add", "update", "extend", "insert", "setdefault", "pop", "popitem", "remove", "discard", "clear",
-    "appendleft", "popleft",
-}  # fmt: skip
+_FILLING = {"append", "add", "update", "extend", "insert", "setdefault", "appendleft"}
 _INCIDENTAL = re.compile(
     r"(?i)cache|memo|lock|pool|client|engine|metric|stat(istic)?s$|counter|semaphore|limit|registry|registered|connection"
     r"|websocket|socket|subscriber|listener|handler|loaded|model|plugin|logger|warned|singleton|instance|seen"
@@ -50,12 +47,12 @@ def written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
 
 
 def _changed(node: t.Node) -> Iterator[t.Expr]:
-    """`x` of `x[key] = value`, `x[key]["state"] = value`, `x.append(value)`, `del x[key]`."""
-    if isinstance(node, t.Assign | t.Delete):
+    """`x` of `x[key] = value`, `x[key]["state"] = value`, `x.append(value)`."""
+    if isinstance(node, t.Assign):
         for target in node.targets:
             if isinstance(target, t.Subscript):
                 yield _innermost(target)
-    elif isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name in _CHANGING:
+    elif isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name in _FILLING:
         yield _innermost(node.func.value)
 
 

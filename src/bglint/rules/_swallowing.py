@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.reach import Visit
+from bglint.reach import Edge, Outer, Visit
 from bglint.roles import last_name
 from bglint.rules._except import Told, is_log, is_print, raises, told
 from bglint.rules._parents import parent
@@ -19,6 +20,7 @@ _TIDYING = re.compile(
     r"(?i)^_*(a?close|unlink|remove|rmtree|rmdir|cancel|disconnect|quit|shutdown|terminate|kill|rollback|logout|release"
     r"|cleanup|clean_up|stop|wait|join|dispose|flush|dirname|exists|is_file|path|str|delete_file|cleanup_\w+|is_set)$"
 )
+_READERS = {"builtins", "pydantic", "dateutil", "numpy", "pandas", "orjson", "yaml", "pytz", "bs4", "lxml"}
 _IDLE = re.compile(r"(?i)^(sleep|str|repr|format|type|len|flush|format_exc|get_?logger|monotonic|time|now)$")
 
 
@@ -73,7 +75,7 @@ def _is_aftermath(project: Project, node: t.Node, function: t.Function | None) -
 
 def _of_guard(project: Project, visit: Visit, guard: t.Guard) -> Iterator[Swallow]:
     for handler in guard.handlers:
-        if is_broad(project, handler.types, visit.frame) and not _only_tidies(guard.body):
+        if is_broad(project, handler.types, visit.frame) and _is_work(project, visit, guard.body):
             left = _left(project, visit, guard, handler)
             if left is not Told.ALL:
                 yield Swallow(visit, handler, left, _written(project, handler, visit.frame))
@@ -149,12 +151,37 @@ def _tries_again(project: Project, guard: t.Guard, function: t.Function) -> bool
     )
 
 
+def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
+    """True where the block does something that may fail for a reason worth knowing: not tidying, not reading a value."""
+    if _only_tidies(body):
+        return False
+    nodes = list(t.walk(*body))
+    inside = set(map(id, nodes))
+    edges, outers = project.steps(visit.frame)
+    if any(isinstance(e, Edge) and isinstance(e.node, t.Call) and id(e.node) in inside for e in edges):
+        return True
+    if any(isinstance(o, Outer) and id(o.node) in inside and _is_remote(o) for o in outers):
+        return True
+    return any(isinstance(node, t.Await | t.Raise) for node in nodes) or (visit.before is None and bool(_calls(nodes)))
+
+
+def _is_remote(outer: Outer) -> bool:
+    """A call with an effect, or into a library that is no part of Python."""
+    if outer.fact is not None and outer.fact.effect:
+        return outer.fact.effect not in ("log", "print", "cpu")
+    return outer.value.name.partition(".")[0] not in sys.stdlib_module_names | _READERS
+
+
+def _calls(nodes: list[t.Node]) -> list[t.Call]:
+    return [node for node in nodes if isinstance(node, t.Call)]
+
+
 def _only_tidies(body: t.Block) -> bool:
     """True where the `try` only closes, removes or stops something, or only imports: nobody misses it."""
     nodes = list(t.walk(*body))
     if any(isinstance(node, t.Import) for node in nodes):
         return True
-    calls = [node for node in nodes if isinstance(node, t.Call)]
+    calls = _calls(nodes)
     return bool(calls) and all(_TIDYING.match(last_name(call.func)) for call in calls)
 
 

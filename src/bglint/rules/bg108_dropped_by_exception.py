@@ -8,6 +8,7 @@ from bglint import tree as t
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, dotted, name_of
 from bglint.rule import finding, rule
+from bglint.rules._conditions import exclude_each_other
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._paths import Call, Walker, Way
 from bglint.sites import TaskSite
@@ -114,6 +115,7 @@ def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:
     call, first = Call(), None
     for frame, place in _levels(site):
         ways = [way for way in Walker(project, frame, {id(place): call}).ways() if id(place) in way.passed]
+        ways = [way for way in ways if not _is_impossible(project, way, place, frame)]
         raising = [way for way in ways if way.end == "raise"]
         if not ways:
             return None
@@ -125,6 +127,11 @@ def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:
     if first is None or not call.raises:
         return None
     return ("warning" if call.goes_on else "error"), *first
+
+
+def _is_impossible(project: Project, way: Way, place: t.Node, frame: Frame) -> bool:
+    """`if created: tasks.add_task(...)` and then `if not created: raise ...`."""
+    return way.end == "raise" and way.node is not None and exclude_each_other(project, place, way.node, frame)
 
 
 def _nearest(raising: list[Way], frame: Frame, known: tuple[Way, Frame] | None) -> tuple[Way, Frame] | None:

@@ -9,7 +9,7 @@ from bglint.model import Finding
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._escape import Failure, escapes
+from bglint.rules._escape import Failure, escapes, is_told_of_another
 from bglint.rules._exception_handlers import answered
 from bglint.rules._failing import runs_its_own_way
 from bglint.rules._raise_statements import Raised, nearest_raises
@@ -82,17 +82,15 @@ def http_exception_in_task(project: Project) -> Iterator[Finding]:
     ## Verified by
     The witness sees the success go out, and then the RuntimeError of the framework leave the app.
     """
-    tasks = [
-        site for site in project.sites if not runs_its_own_way(project, site) and site.kind != "create_task"
-    ]
-    for raised in nearest_raises(
-        project, tasks, lambda visit, node, values: _is_lost(project, visit, node, values)
-    ):
+    tasks = [site for site in project.sites if not runs_its_own_way(project, site) and site.kind != "create_task"]
+    for raised in nearest_raises(project, tasks, lambda visit, node, values: _is_lost(project, visit, node, values)):
         yield _told(project, raised)
 
 
 def _is_lost(project: Project, visit: Visit, node: t.Raise, values: Values) -> bool:
-    return bool(answered(project, values)) and escapes(project, visit, node, Failure(raised=values))
+    if not answered(project, values) or is_told_of_another(project, visit):
+        return False
+    return escapes(project, visit, node, Failure(raised=values))
 
 
 def _told(project: Project, raised: Raised) -> Finding:

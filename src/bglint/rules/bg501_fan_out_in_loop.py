@@ -18,19 +18,7 @@ from bglint.values import Cls, Frame, Items, Outside
 
 CURE = "Add one task that takes the whole collection and gathers with a bound, or hand the items to a task queue."
 SHORT = 10
-_THROUGH = {
-    "enumerate",
-    "sorted",
-    "reversed",
-    "list",
-    "tuple",
-    "set",
-    "zip",
-    "iter",
-    "items",
-    "values",
-    "keys",
-}
+_THROUGH = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "zip", "iter", "items", "values", "keys"}
 _SETTING = re.compile(r"(?i:^(self\.)?_?(settings|config|conf|constants?|cfg)\.)|(^|\.)[A-Z][A-Z0-9_]*$")
 
 
@@ -134,8 +122,27 @@ def _iterables(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Expr]
         if isinstance(holder, t.Comprehension):
             yield from (loop.iterable for loop in holder.loops)
     for holder, part in project.chain(node, function):
-        if isinstance(holder, t.For) and part == "body" and not _leaves(project, holder, node, function):
+        if isinstance(holder, t.For) and part == "body" and not _happens_once(project, holder, node, function):
             yield holder.iterable
+
+
+def _happens_once(project: Project, loop: t.For, node: t.Node, function: t.Function) -> bool:
+    return _leaves(project, loop, node, function) or _is_for_one_item(project, loop, node, function)
+
+
+def _is_for_one_item(project: Project, loop: t.For, node: t.Node, function: t.Function) -> bool:
+    """True below `if item == "this one":`."""
+    names = {part.id for part in t.walk(loop.target) if isinstance(part, t.Name)}
+    branches = (b for b, part in project.chain(node, function) if isinstance(b, t.Branch) and part == "body")
+    tests = (part for branch in branches for part in t.walk(branch.test))
+    return any(_compares_item(test, names) for test in tests)
+
+
+def _compares_item(test: t.Node, names: set[str]) -> bool:
+    if not isinstance(test, t.Operation) or test.kind != "==":
+        return False
+    item = any(isinstance(side, t.Name) and side.id in names for side in test.operands)
+    return item and any(isinstance(side, t.Constant) for side in test.operands)
 
 
 def _leaves(project: Project, loop: t.For, node: t.Node, function: t.Function) -> bool:
@@ -152,9 +159,7 @@ def _blocks(chain: tuple[tuple[t.Node, str], ...]) -> Iterator[t.Block]:
 
 
 def _ends(block: t.Block, node: t.Node) -> bool:
-    return any(
-        isinstance(statement, t.Break | t.Return | t.Raise) and statement.at > node.at for statement in block
-    )
+    return any(isinstance(statement, t.Break | t.Return | t.Raise) and statement.at > node.at for statement in block)
 
 
 # -------------------------------------------------------------------- how long
@@ -182,9 +187,7 @@ def _inner(call: t.Call) -> Iterator[t.Expr]:
 
 def _is_small(project: Project, expr: t.Expr, frame: Frame) -> bool:
     values = project.evaluate(expr, frame)
-    return bool(values) and all(
-        isinstance(getattr(v, "value", None), int) and v.value <= SHORT for v in values
-    )  # type: ignore[attr-defined]
+    return bool(values) and all(isinstance(getattr(v, "value", None), int) and v.value <= SHORT for v in values)  # type: ignore[attr-defined]
 
 
 def _is_known_short(value: object) -> bool:

@@ -15,12 +15,9 @@ from bglint.sites import TaskSite
 from bglint.values import Frame
 
 DEPTH = 4
-CURE_STATE = (
-    "Keep it where every worker and the next start can read it: the database, Redis, a task queue's results."
-)
-CURE_FLAG = (
-    "Claim it in the handler, before the answer, in one step that all workers see: a row, a lock in Redis."
-)
+_REQUESTS = ("route", "websocket", "dependency")
+CURE_STATE = "Keep it where every worker and the next start can read it: the database, Redis, a task queue's results."
+CURE_FLAG = "Claim it in the handler, before the answer, in one step that all workers see: a row, a lock in Redis."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,8 +147,16 @@ def _reader(project: Project, state: State) -> t.Function | None:
 
 
 def _is_of_request(project: Project, function: t.Function) -> bool:
+    """True for a handler, and for what a handler calls and no task does."""
+    own = project.role(function)
+    if own is not None:
+        return own.kind in _REQUESTS
     roles = (context.role for context in project.contexts(function))
-    return any(role is not None and role.kind in ("route", "websocket", "dependency") for role in roles)
+    return not _runs_in_task(project, function) and any(role is not None and role.kind in _REQUESTS for role in roles)
+
+
+def _runs_in_task(project: Project, function: t.Function) -> bool:
+    return any(visit.frame.function is function for site in project.sites for visit in project.visits(site))
 
 
 def _told_write(project: Project, write: Write) -> Finding:
@@ -228,13 +233,7 @@ def _assigns(frame: Frame, state: State) -> bool:
 
 
 def _told_flag(
-    project: Project,
-    site: TaskSite,
-    frame: Frame,
-    branch: t.Branch,
-    state: State,
-    visit: Visit,
-    node: t.Assign,
+    project: Project, site: TaskSite, frame: Frame, branch: t.Branch, state: State, visit: Visit, node: t.Assign
 ) -> Finding:
     message = (
         f"`{state.name}` is tested here, but only the task `{project.task_name(site)}` sets it, after the answer: "
@@ -243,13 +242,5 @@ def _told_flag(
     setting = project.step(node, visit.frame, f"sets `{state.name}`, when the answer is out")
     steps = (*project.trace(site, visit), setting)
     return finding(
-        project,
-        "BG701",
-        branch.test,
-        frame,
-        message,
-        CURE_FLAG,
-        site=site,
-        trace=steps,
-        last=f"tests `{state.name}`",
+        project, "BG701", branch.test, frame, message, CURE_FLAG, site=site, trace=steps, last=f"tests `{state.name}`"
     )
