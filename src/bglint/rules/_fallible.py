@@ -42,8 +42,7 @@ def _may_raise(project: Project, value: Value, call: t.Call, frame: Frame, depth
         return False
     if isinstance(value, Outside):
         fact = project.knowledge.fact(value.name)
-        library = not value.name.startswith("builtins.") and not project.knowledge.is_class(value.name)
-        return fact.fails or bool(fact.effect) if fact is not None else library
+        return fact is not None and (fact.fails or fact.effect in ("file", "network", "database", "process"))
     if isinstance(value, Func):
         return _function_can_fail(project, value, call, frame, depth)
     return True

@@ -259,7 +259,8 @@ def _without_object(
         node, part = around[-1]
         assert isinstance(node, t.Branch)
         other = node.orelse if part == "body" else node.body
-        return None if other or _goes_on_without(node, part) else "warning"
+        silent = other or _goes_on_without(node, part) or not _asks_only(node.test, parameter)
+        return None if silent else "warning"
     if isinstance(parent(parent(site.call, function) or site.call, function), (t.Operation, t.Conditional)):
         return None
     return _after_a_question(function, parameter)
@@ -267,6 +268,12 @@ def _without_object(
 
 def _asks(test: t.Expr, parameter: t.Parameter) -> bool:
     return any(isinstance(node, t.Name) and node.id == parameter.name for node in t.walk(test))
+
+
+def _asks_only(test: t.Expr, parameter: t.Parameter) -> bool:
+    """A further condition says that the task is not always wanted."""
+    names = {node.id for node in t.walk(test) if isinstance(node, t.Name)}
+    return names == {parameter.name} and not any(isinstance(node, t.Attribute) for node in t.walk(test))
 
 
 def _goes_on_without(node: t.Branch, part: str) -> bool:

@@ -1,0 +1,72 @@
+"""Which conditions hold where, to see that two places are never passed in the same call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.project import Project
+from bglint.values import Frame
+
+Condition = tuple[str, bool]
+"""A piece of source text, and whether it is true."""
+
+
+def exclude_each_other(project: Project, one: t.Node, other: t.Node, frame: Frame) -> bool:
+    """True where what must hold at one place is what must not hold at the other."""
+    held = set(_held_at(project, one, frame))
+    return any((text, not truth) in held for text, truth in _held_at(project, other, frame))
+
+
+def _held_at(project: Project, node: t.Node, frame: Frame) -> Iterator[Condition]:
+    assert frame.function is not None
+    for statement, part in project.chain(node, frame.function):
+        if isinstance(statement, t.Branch):
+            yield from _of(project, statement.test, part == "body", frame)
+    yield from _filled(project, node, frame)
+
+
+def _of(project: Project, test: t.Expr, truth: bool, frame: Frame) -> Iterator[Condition]:
+    """`a and not b` holds: a is true, b is false."""
+    if not isinstance(test, t.Operation):
+        yield project.text(test, frame), truth
+    elif test.kind == "not":
+        yield from _of(project, test.operands[0], not truth, frame)
+    elif test.kind == ("and" if truth else "or"):
+        for operand in test.operands:
+            yield from _of(project, operand, truth, frame)
+    elif test.kind in ("is", "is not") and _is_none(test.operands[1]):
+        yield project.text(test.operands[0], frame), (test.kind == "is not") is truth
+    elif test.kind in ("==", "!="):
+        sides = " == ".join(project.text(operand, frame) for operand in test.operands)
+        yield sides, (test.kind == "==") is truth
+
+
+def _is_none(expr: t.Expr) -> bool:
+    return isinstance(expr, t.Constant) and expr.value is None
+
+
+def _filled(project: Project, node: t.Node, frame: Frame) -> Iterator[Condition]:
+    """A list that was appended to just before, or an object whose attributes are read here, is there."""
+    if isinstance(node, t.Call):
+        for part in t.walk(*node.arguments):
+            if isinstance(part, t.Attribute) and isinstance(part.value, t.Name):
+                yield part.value.id, True
+    for before in _block_before(project, node, frame):
+        call = before.value if isinstance(before, t.Evaluate) else None
+        if (
+            isinstance(call, t.Call)
+            and isinstance(call.func, t.Attribute)
+            and call.func.name in ("append", "add")
+        ):
+            yield project.text(call.func.value, frame), True
+
+
+def _block_before(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Statement]:
+    """The statements before a place, in its own block and the blocks around it inside the same loop."""
+    assert frame.function is not None
+    for statement, part in reversed(project.chain(node, frame.function)):
+        block = getattr(statement, part, ()) if part in ("body", "orelse") else ()
+        yield from (before for before in block if before.at < node.at)
+        if isinstance(statement, (t.For, t.While)):
+            return
