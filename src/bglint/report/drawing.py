@@ -94,7 +94,7 @@ def _place(path: str, span: Span) -> str:
 
 def _headline(finding: Finding) -> Text:
     color = _COLORS[finding.level]
-    line = Text(_place(finding.path, finding.span), "cyan")
+    line = Text().append(_place(finding.path, finding.span), "cyan")
     line.append(f"  {finding.code} {finding.name}", f"bold {color}")
     line.append(f"  {finding.level}", color)
     if finding.fix:
@@ -169,7 +169,7 @@ def _guilty_columns(span: Span, number: int, source: str) -> tuple[int, int]:
 
 
 def _numbered(number: int | None, gutter: int, content: Text, width: int) -> Text:
-    line = Text(f"{number or '':>{gutter + 2}} | ", "blue")
+    line = Text().append(f"{number or '':>{gutter + 2}} | ", "blue")
     content.truncate(max(width - cell_len(line.plain), 40), overflow="ellipsis")
     line.append_text(content)
     line.rstrip()
@@ -185,7 +185,7 @@ def _journey(finding: Finding, sources: _Sources) -> Iterator[Text]:
     for step in finding.trace:
         place = _place(step.path, step.span)
         line = Text(_INDENT * 2).append(place, "cyan").append(" " * (column - cell_len(place) + 2))
-        yield line.append_text(_prose(step.message))
+        yield line.append_text(_prose("here" if step.message == finding.message else step.message))
         source = sources.line(step.path, step.span.line).strip()
         if source and (step.path, step.span.line) != (finding.path, finding.span.line):
             yield Text(f"{_INDENT * 4}{visible(source)}", "dim")
@@ -219,12 +219,14 @@ def _problem(problem: Problem) -> Text:
     place = (
         f"{problem.path}:{problem.line}  " if problem.line else f"{problem.path}  " if problem.path else ""
     )
-    return Text(visible(place), "cyan").append(visible(problem.message), "red")
+    return Text().append(visible(place), "cyan").append(visible(problem.message), "red")
 
 
 def _suppressed(silenced: Suppressed) -> Text:
     finding = silenced.finding
-    line = Text(_place(finding.path, finding.span), "cyan").append(f"  {finding.code} {finding.name}")
+    line = (
+        Text().append(_place(finding.path, finding.span), "cyan").append(f"  {finding.code} {finding.name}")
+    )
     reason = f": {silenced.reason}" if silenced.reason else ""
     return line.append(visible(f"  ({_BY[silenced.by]}{reason})"), "dim")
 
@@ -238,7 +240,7 @@ _BY = {
 
 
 def _unfollowed(site: Unfollowed) -> Text:
-    line = Text(_place(site.path, site.span), "cyan").append(f"  {visible(site.expression)}", "bold")
+    line = Text().append(_place(site.path, site.span), "cyan").append(f"  {visible(site.expression)}", "bold")
     return line.append(f"  {visible(site.reason)}")
 
 
