@@ -15,6 +15,8 @@ def handed(project: Project, site: TaskSite) -> Iterator[Value]:
     """Every value that the task is given, collections taken apart."""
     for argument in site.arguments:
         yield from spread(project.evaluate(argument.value, site.frame))
+        if isinstance(argument.value, t.Name):
+            yield from _filled_in(project, argument.value.id, site.frame)
     for target in site.targets:
         yield from _held(project, target)
 
@@ -27,6 +29,29 @@ def spread(values: Values) -> Iterator[Value]:
             yield from (inner for item in value.items for inner in spread(item))
 
 
+def _filled_in(project: Project, name: str, frame: Frame) -> Iterator[Value]:
+    """What a function puts into a collection: `name.append(x)`, `name[key] = x`."""
+    for node in t.walk_function(frame.function) if frame.function is not None else ():
+        for expr in _put_in(node, name):
+            yield from spread(project.evaluate(expr, frame))
+
+
+def _put_in(node: t.Node, name: str) -> tuple[t.Expr, ...]:
+    if isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name in _FILLING:
+        return tuple(argument.value for argument in node.arguments[-1:] if _is(node.func.value, name))
+    if isinstance(node, t.Assign) and node.value is not None:
+        filled = any(isinstance(target, t.Subscript) and _is(target.value, name) for target in node.targets)
+        return (node.value,) if filled else ()
+    return ()
+
+
+_FILLING = {"append", "add", "insert", "extend"}
+
+
+def _is(expr: t.Expr, name: str) -> bool:
+    return isinstance(expr, t.Name) and expr.id == name
+
+
 def _held(project: Project, target: Value) -> Iterator[Value]:
     if isinstance(target, Partial):
         yield from (v for values in target.positional for v in spread(values))
@@ -35,6 +60,8 @@ def _held(project: Project, target: Value) -> Iterator[Value]:
     elif isinstance(target, Coroutine):
         yield from (v for _, values in target.call.bindings for v in spread(values))
         yield from _held(project, target.func)
+    elif isinstance(target, Outside):
+        yield from links(target, None)
     elif isinstance(target, Func):
         if target.bound is not None:
             yield target.bound
@@ -72,7 +99,7 @@ def worked_with(project: Project, site: TaskSite) -> Iterator[tuple[Value, Visit
                 yield link, contact.visit
 
 
-def links(value: Value, here: Frame) -> Iterator[Value]:
+def links(value: Value, here: Frame | None) -> Iterator[Value]:
     """What a value was taken from or called on; not past a call made elsewhere, whose result is another thing."""
     of = value.of if isinstance(value, Outside) else None
     while isinstance(of, Outside):

@@ -6,11 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from bglint import members
 from bglint import tree as t
-from bglint.annotations import marker, provide
+from bglint.annotations import DEPENDS, marker, provide
 from bglint.calling import handed_back
 from bglint.project import Project
-from bglint.values import Const, Frame, Func, Generator, Instance, Outside, Unknown, Value
+from bglint.values import Birth, Const, Frame, Func, Generator, Instance, Outside, Unknown, Value, Values
 
 CLOSERS = {
     "close", "aclose", "close_all", "disconnect", "release", "dispose", "quit", "remove", "cleanup", "shutdown",
@@ -47,9 +48,9 @@ def owner(project: Project, value: Value, depth: int = DEPTH) -> Owner | None:
     birth = value.birth
     if isinstance(value, Outside) and not value.instance:
         return _kept_in_state(project, value, value.name.rpartition(".")[2])
-    if birth is None or birth.kind != "dependency" or not depth:
+    if birth is None or birth.kind not in ("dependency", "call") or not depth:
         return None
-    for provider in birth.providers:
+    for provider in birth.providers if birth.kind == "dependency" else _of_class(project, value, birth):
         found = _through(project, provider, value, birth.name, depth)
         if found is not None:
             scoped = found.function_scope or _is_function_scoped(project, birth.node, birth.frame)
@@ -57,8 +58,18 @@ def owner(project: Project, value: Value, depth: int = DEPTH) -> Owner | None:
     return None
 
 
+def _of_class(project: Project, value: Value, birth: Birth) -> Values:
+    """The provider of a class-level `db = Depends(get_db)`, as class-based views have it."""
+    marked = isinstance(value, Outside) and value.name.removesuffix("()") in DEPENDS
+    target = birth.node.argument(0, "dependency") if marked and isinstance(birth.node, t.Call) else None
+    return project.evaluate(target, birth.frame) if target is not None else ()
+
+
 def _through(project: Project, provider: Value, value: Value, name: str, depth: int) -> Owner | None:
     """The owner behind one provider: the generator itself, or what a plain function hands on."""
+    if isinstance(provider, Instance):
+        found = members.method(project.names, provider.klass, "__call__")
+        provider = Func(None, found[1], found[0].closure, provider) if found else provider
     if not isinstance(provider, Func):
         return None
     if provider.function.is_generator:
@@ -146,7 +157,8 @@ def _closed_after(
         return True
     for around, section in project.chain(node, provider.function):
         if section == "body" and isinstance(around, t.With) and _holds(around, part.id):
-            return is_resource(value, name) or is_resource(value, part.id)
+            held = project.evaluate(part, project.frame(provider.function))
+            return any(is_resource(each, one) for each in (value, *held) for one in (name, part.id))
         if section == "body" and isinstance(around, t.For) and _names(around.target, part.id):
             return _delegates(project, around.iterable, provider, value, name, DEPTH)
     return False

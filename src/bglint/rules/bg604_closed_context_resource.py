@@ -23,7 +23,8 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Follows what a `with` or `async with` of the handler binds (a session, a client, a file), and paths below a
-    `TemporaryDirectory` or of a `NamedTemporaryFile`, into tasks that run when the block is over.
+    `TemporaryDirectory` or of a `NamedTemporaryFile`, into tasks that run when the block is over. The same for a
+    session or client that the handler makes and closes itself.
 
     ## Why is this bad?
     A background task runs after the handler has returned, and the handler leaves its `with` blocks before it returns.
@@ -117,6 +118,8 @@ def _closed(project: Project, site: TaskSite) -> Iterator[Birth]:
 def _block(project: Project, value: Value) -> Iterator[Birth]:
     """The `with` that bound a value, if it closes it and is over when the task runs."""
     birth = value.birth
+    if birth is not None and birth.kind == "call" and _is_closed_by_hand(project, value, birth):
+        yield birth
     if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):
         return
     if birth.frame.function is None or birth.frame.function.is_generator:
@@ -127,6 +130,25 @@ def _block(project: Project, value: Value) -> Iterator[Birth]:
         not generators and is_resource(value, birth.name)
     ):
         yield birth
+
+
+def _is_closed_by_hand(project: Project, value: Value, birth: Birth) -> bool:
+    """True where the handler that made a session or client itself calls its `close()`."""
+    function = birth.frame.function
+    if function is None or function.is_generator or not is_resource(value):
+        return False
+    return any(
+        isinstance(node, t.Call)
+        and isinstance(node.func, t.Attribute)
+        and node.func.name in ("close", "aclose")
+        and not _is_for_errors(project, node, function)
+        and value in project.evaluate(node.func.value, birth.frame)
+        for node in t.walk_function(function)
+    )
+
+
+def _is_for_errors(project: Project, node: t.Node, function: t.Function) -> bool:
+    return any(part.startswith("handler") for _, part in project.chain(node, function))
 
 
 # ---------------------------------------------------------------------- paths
@@ -192,10 +214,14 @@ def _is_deleted(project: Project, file: Outside) -> bool:
 
 
 def _report(project: Project, site: TaskSite, birth: Birth) -> Finding:
-    task, name = project.task_name(site), birth.name
-    assert isinstance(birth.node, t.WithItem)
-    manager = dotted(birth.node.value)
+    task = project.task_name(site)
     then = "is still running then" if site.kind == "create_task" else "runs later"
+    if not isinstance(birth.node, t.WithItem):
+        assert isinstance(birth.node, t.Expr)
+        made = dotted(birth.node)
+        message = f"The handler closes what `{made}` gave it before it returns; the task `{task}` {then}."
+        return finding(project, CODE, site.call, site.frame, message, "Open it in the task.", site=site)
+    name, manager = birth.name, dotted(birth.node.value)
     message = f"The `with` block closes `{name}` before the handler returns; the task `{task}` {then}."
     cure = f"Open `{name}` in the task, or pass what was read from it."
     if "Temporary" in manager:

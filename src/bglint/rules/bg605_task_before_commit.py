@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bglint import tree as t
 from bglint.model import Finding, Level
 from bglint.project import Project, short_function
 from bglint.rule import finding, rule
 from bglint.rules._deeds import Deed, deeds, may_follow, root, way_to
 from bglint.rules._handed import handed, links
+from bglint.rules._mapped import mapped
 from bglint.rules._owners import Owner, owner
 from bglint.rules._sessions import commits_on_exit, is_given, owner_of, session_of, writes
 from bglint.sites import TaskSite
@@ -148,7 +150,8 @@ def _uncommitted(project: Project, site: TaskSite) -> Iterator[Owner]:
         for deed in deeds(project, root(site))
         if may_follow(project, deed.way, way) or may_follow(project, way, deed.way)
     ]
-    for found in _written(project, done).values():
+    written = _written(project, done) | _changed(project, site)
+    for found in written.values():
         if commits_on_exit(project, found.provider) and not _may_be_committed(project, done, found):
             yield found
 
@@ -160,6 +163,20 @@ def _written(project: Project, done: list[Deed]) -> dict[object, Owner]:
             whose = owner_of(project, session_of(project, deed))
             if whose is not None and not whose.function_scope:
                 found.setdefault(whose.provider.function, whose)
+    return found
+
+
+def _changed(project: Project, site: TaskSite) -> dict[object, Owner]:
+    """The owners of the sessions that rows were loaded through whose attributes the handler sets."""
+    found: dict[object, Owner] = {}
+    for frame in {frame for frame, _ in way_to(site)}:
+        for node in t.walk_function(frame.function) if frame.function is not None else ():
+            targets = node.targets if isinstance(node, t.Assign) else ()
+            rows = (target.value for target in targets if isinstance(target, t.Attribute))
+            for value in (v for row in rows for v in project.evaluate(row, frame) if mapped(project, v)):
+                whose = next(filter(None, (owner(project, link) for link in links(value, frame))), None)
+                if whose is not None and not whose.function_scope:
+                    found.setdefault(whose.provider.function, whose)
     return found
 
 
