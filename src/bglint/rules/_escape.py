@@ -73,7 +73,11 @@ def in_aftermath(project: Project, visit: Visit, node: t.Node) -> bool:
 
 def is_told_of_another(project: Project, visit: Visit) -> bool:
     """True where the visit itself is a step of dealing with another failure."""
-    return visit.before is not None and visit.node is not None and in_aftermath(project, visit.before, visit.node)
+    return (
+        visit.before is not None
+        and visit.node is not None
+        and in_aftermath(project, visit.before, visit.node)
+    )
 
 
 def _path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:

@@ -51,20 +51,14 @@ def _keys(project: Project) -> Iterator[tuple[t.Expr, Frame]]:
     """The first arguments of the registering calls, and the keys of `exception_handlers={...}`."""
     for function in project.functions(_REGISTERS):
         frame = project.frame(function)
-        yield from (
-            (key, frame) for node in t.walk_function(function) for key in _registering(project, node, frame)
-        )
-        yield from (
-            (key, frame)
-            for node in t.walk(*function.decorators)
-            for key in _registering(project, node, frame)
-        )
+        yield from ((key, frame) for node in t.walk_function(function) for key in _registering(node))
+        yield from ((key, frame) for node in t.walk(*function.decorators) for key in _registering(node))
     for statement, module_frame in statements(project, _REGISTERS):
         for node in t.walk(statement):
-            yield from ((key, module_frame) for key in _registering(project, node, module_frame))
+            yield from ((key, module_frame) for key in _registering(node))
 
 
-def _registering(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Expr]:
+def _registering(node: t.Node) -> Iterator[t.Expr]:
     if not isinstance(node, t.Call):
         return
     table = node.keyword("exception_handlers")

@@ -14,6 +14,7 @@ from bglint.project import Project, dotted, task_function
 from bglint.reach import Contact, Visit
 from bglint.rules._contacts import argument, unsure
 from bglint.rules._escape import Failure, escapes, in_aftermath
+from bglint.rules._parents import nodes
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Instance, Value
 
@@ -89,7 +90,7 @@ def _gets_out(project: Project, contact: Contact) -> bool:
 def _raises(project: Project, site: TaskSite) -> Iterator[Spot]:
     """An explicit `raise` that nothing catches, after the task has said that it is under way."""
     for visit in project.visits(site):
-        for node in t.walk_function(visit.frame.function) if visit.frame.function else ():
+        for node in nodes(visit.frame.function) if visit.frame.function else ():
             if isinstance(node, t.Raise) and node.value is not None and _is_lost(project, visit, node):
                 yield Spot(site, visit, node, "this `raise`")
 
@@ -106,9 +107,7 @@ def _is_lost(project: Project, visit: Visit, node: t.Raise) -> bool:
 def _is_under_way(visit: Visit, node: t.Node) -> bool:
     """True where a function on the path has set a state such as "running" before it comes here."""
     function = visit.frame.function
-    if function is not None and any(
-        _sets_state(part) for part in t.walk_function(function) if part.at < node.at
-    ):
+    if function is not None and any(_sets_state(part) for part in nodes(function) if part.at < node.at):
         return True
     return visit.before is not None and visit.node is not None and _is_under_way(visit.before, visit.node)
 

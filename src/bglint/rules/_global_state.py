@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bglint import tree as t
 from bglint.project import Project
+from bglint.rules._parents import nodes
 from bglint.values import Frame, Instance, Items, Outside, Value
 
 _CONTAINERS = (
@@ -37,7 +38,7 @@ class State:
 def written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
     """The module-level containers and globals that a function changes, each with the place."""
     function = frame.function
-    for node in t.walk_function(function) if function is not None else ():
+    for node in nodes(function) if function is not None else ():
         for expr in _changed(node):
             state = container(project, expr, frame)
             if state is not None:
@@ -89,9 +90,10 @@ def _globals(project: Project, node: t.Assign, frame: Frame) -> Iterator[State]:
     assert frame.function is not None
     declared = project.scope(frame.function).declared
     for target in node.targets:
-        if isinstance(target, t.Name) and declared.get(target.id) == "global":
-            if not _INCIDENTAL.search(target.id) and not _is_lazy(frame.function, target.id):
-                yield State((frame.path, target.id), target.id)
+        if not isinstance(target, t.Name) or declared.get(target.id) != "global":
+            continue
+        if not _INCIDENTAL.search(target.id) and not _is_lazy(frame.function, target.id):
+            yield State((frame.path, target.id), target.id)
 
 
 def _is_lazy(function: t.Function, name: str) -> bool:
@@ -105,15 +107,10 @@ def reads(project: Project, state: State, frame: Frame) -> bool:
     function = frame.function
     if function is None:
         return False
-    changed = {id(expr) for node in t.walk_function(function) for expr in _changed(node)}
-    targets = {
-        id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets
-    }
-    for node in t.walk_function(function):
-        if isinstance(node, t.Name | t.Attribute) and _last(node) == state.name:
-            if id(node) not in changed | targets and _is_same(project, node, state, frame):
-                return True
-    return False
+    changed = {id(expr) for node in nodes(function) for expr in _changed(node)}
+    targets = {id(x) for node in nodes(function) if isinstance(node, t.Assign) for x in node.targets}
+    uses = (n for n in nodes(function) if isinstance(n, t.Name | t.Attribute) and _last(n) == state.name)
+    return any(id(use) not in changed | targets and _is_same(project, use, state, frame) for use in uses)
 
 
 def _is_same(project: Project, expr: t.Name | t.Attribute, state: State, frame: Frame) -> bool:
@@ -152,7 +149,7 @@ def flag(project: Project, expr: t.Expr, frame: Frame) -> State | None:
 def sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Assign]]:
     """The flags that a function sets to something that is not false."""
     function = frame.function
-    for node in t.walk_function(function) if function is not None else ():
+    for node in nodes(function) if function is not None else ():
         if isinstance(node, t.Assign) and not (isinstance(node.value, t.Constant) and not node.value.value):
             for target in node.targets:
                 state = _set_flag(project, target, frame)

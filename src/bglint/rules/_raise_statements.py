@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Visit
+from bglint.rules._parents import nodes
 from bglint.sites import TaskSite
 from bglint.values import Values
 
@@ -44,8 +45,6 @@ def _raises(project: Project, sites: Iterable[TaskSite]) -> Iterator[tuple[Visit
     for site in sites:
         for visit in project.visits(site):
             function = visit.frame.function
-            for node in (
-                t.walk_function(function) if function is not None and visit.where != "process" else ()
-            ):
+            for node in nodes(function) if function is not None and visit.where != "process" else ():
                 if isinstance(node, t.Raise) and node.value is not None:
                     yield visit, node

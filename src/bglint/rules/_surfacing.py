@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.project import Project
 from bglint.roles import last_name
-from bglint.rules._parents import around
+from bglint.rules._parents import around, nodes
 from bglint.sites import SPAWNERS
 from bglint.values import Coroutine, Frame, Outside
 
@@ -62,7 +62,7 @@ def _is_lazy(project: Project, frame: Frame, call: t.Call) -> bool:
 def _awaited_later(function: t.Function, node: t.Call) -> Iterator[t.Node]:
     """Where the function awaits what holds the coroutine or task that `node` made."""
     names = _holders(function, node)
-    for part in t.walk_function(function):
+    for part in nodes(function):
         if isinstance(part, t.Await) and _mentions(part, names) and not _is_quiet(part):
             yield part
 
@@ -70,17 +70,21 @@ def _awaited_later(function: t.Function, node: t.Call) -> Iterator[t.Node]:
 def _holders(function: t.Function, node: t.Call) -> set[str]:
     """The local names that hold what a call gives, or a collection of it."""
     found: set[str] = set()
-    for part in t.walk_function(function):
+    for part in nodes(function):
         if isinstance(part, t.Assign) and part.value is not None and _holds(part.value, node, found):
             found.update(target.id for target in part.targets if isinstance(target, t.Name))
         elif isinstance(part, t.For) and _mentions(part.iterable, found) and isinstance(part.target, t.Name):
             found.add(part.target.id)
-        elif isinstance(part, t.Call) and last_name(part.func) in ("append", "add", "extend"):
-            if isinstance(part.func, t.Attribute) and any(
-                _holds(a.value, node, found) for a in part.arguments
-            ):
-                found.update(name.id for name in t.walk(part.func) if isinstance(name, t.Name))
+        elif isinstance(part, t.Call) and _collects(part, node, found):
+            found.update(name.id for name in t.walk(part.func) if isinstance(name, t.Name))
     return found
+
+
+def _collects(call: t.Call, node: t.Call, names: set[str]) -> bool:
+    """`tasks.append(...)` of what holds the coroutine."""
+    if not isinstance(call.func, t.Attribute) or call.func.name not in ("append", "add", "extend"):
+        return False
+    return any(_holds(argument.value, node, names) for argument in call.arguments)
 
 
 def _holds(expr: t.Expr, node: t.Call, names: set[str]) -> bool:

@@ -12,7 +12,7 @@ from bglint.project import Project
 from bglint.reach import Edge, Outer, Visit
 from bglint.roles import last_name
 from bglint.rules._except import Told, is_log, is_print, raises, told
-from bglint.rules._parents import parent
+from bglint.rules._parents import nodes, parent
 from bglint.values import Frame, Items, Outside, Value
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
@@ -53,7 +53,7 @@ def swallows(project: Project) -> Iterator[Swallow]:
 
 def _in_function(project: Project, visit: Visit) -> Iterator[Swallow]:
     function = visit.frame.function
-    for node in t.walk_function(function) if function is not None else ():
+    for node in nodes(function) if function is not None else ():
         if isinstance(node, t.Guard | t.With) and not _is_aftermath(project, node, function):
             yield from (
                 _of_guard(project, visit, node)
@@ -155,14 +155,16 @@ def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
     """True where the block does something that may fail for a reason worth knowing: not tidying, not reading a value."""
     if _only_tidies(body):
         return False
-    nodes = list(t.walk(*body))
-    inside = set(map(id, nodes))
+    parts = list(t.walk(*body))
+    inside = set(map(id, parts))
     edges, outers = project.steps(visit.frame)
     if any(isinstance(e, Edge) and isinstance(e.node, t.Call) and id(e.node) in inside for e in edges):
         return True
     if any(isinstance(o, Outer) and id(o.node) in inside and _is_remote(o) for o in outers):
         return True
-    return any(isinstance(node, t.Await | t.Raise) for node in nodes) or (visit.before is None and bool(_calls(nodes)))
+    return any(isinstance(node, t.Await | t.Raise) for node in parts) or (
+        visit.before is None and bool(_calls(parts))
+    )
 
 
 def _is_remote(outer: Outer) -> bool:
@@ -172,16 +174,16 @@ def _is_remote(outer: Outer) -> bool:
     return outer.value.name.partition(".")[0] not in sys.stdlib_module_names | _READERS
 
 
-def _calls(nodes: list[t.Node]) -> list[t.Call]:
-    return [node for node in nodes if isinstance(node, t.Call)]
+def _calls(parts: list[t.Node]) -> list[t.Call]:
+    return [node for node in parts if isinstance(node, t.Call)]
 
 
 def _only_tidies(body: t.Block) -> bool:
     """True where the `try` only closes, removes or stops something, or only imports: nobody misses it."""
-    nodes = list(t.walk(*body))
-    if any(isinstance(node, t.Import) for node in nodes):
+    parts = list(t.walk(*body))
+    if any(isinstance(node, t.Import) for node in parts):
         return True
-    calls = _calls(nodes)
+    calls = _calls(parts)
     return bool(calls) and all(_TIDYING.match(last_name(call.func)) for call in calls)
 
 
@@ -191,13 +193,15 @@ def _only_tidies(body: t.Block) -> bool:
 def _of_with(project: Project, visit: Visit, node: t.With) -> Iterator[Swallow]:
     for item in node.items:
         call = item.value
-        if (
-            isinstance(call, t.Call)
-            and _is_suppress(project, call, visit.frame)
-            and not _only_tidies(node.body)
-        ):
-            if is_broad(project, tuple(a.value for a in call.arguments), visit.frame):
-                yield Swallow(visit, call, Told.NOTHING, project.text(call, visit.frame))
+        if isinstance(call, t.Call) and _drops_all(project, visit, call, node.body):
+            yield Swallow(visit, call, Told.NOTHING, project.text(call, visit.frame))
+
+
+def _drops_all(project: Project, visit: Visit, call: t.Call, body: t.Block) -> bool:
+    """True for `suppress(Exception)` around something that counts."""
+    if not _is_suppress(project, call, visit.frame) or not _is_work(project, visit, body):
+        return False
+    return is_broad(project, tuple(a.value for a in call.arguments), visit.frame)
 
 
 def _is_suppress(project: Project, call: t.Call, frame: Frame) -> bool:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted
-from bglint.reach import Edge, Outer
+from bglint.reach import Outer
 from bglint.rule import finding, rule
 from bglint.rules._contacts import number
 from bglint.rules._parents import parent
+from bglint.sites import Context, Hop
 from bglint.values import Frame
 
-DEPTH = 5
-_MENTIONS = r"@\w[\w.]*\.(get|post|put|patch|delete|api_route)\(|\badd_api_route\("
+_SLEEPS = r"\bsleep\s*\("
+_MAILERS = re.compile(
+    r"\b(smtplib|aiosmtplib|fastapi_mail|emails|sendgrid|resend|mailjet_rest|yagmail|postmarker|mailtrap|exchangelib"
+    r"|sib_api_v3_sdk|django\.core\.mail|azure\.communication|boto3|botocore|aiobotocore|googleapiclient)\b"
+)
+_MAILS = r"\.(\w*send\w*|post|create|execute)\s*\("
 CURE = "Give it to the handler's `tasks: BackgroundTasks`, `tasks.add_task(...)`: it runs when the client has its answer."
 
 
@@ -86,44 +92,34 @@ def slow_work_before_response(project: Project) -> Iterator[Finding]:
     ## Verified by
     The witness looks at the moment when the response starts: the sleep or the mail is over by then.
     """
-    for function in project.functions(_MENTIONS):
-        role = project.role(function)
-        if role is not None and role.kind == "route" and not function.is_generator:
-            yield from _in_handler(project, project.frame(function))
-
-
-def _in_handler(project: Project, frame: Frame) -> Iterator[Finding]:
-    assert frame.function is not None
+    for function in project.functions(_SLEEPS):
+        if _is_handler(project, function):
+            yield from _sleeping(project, project.frame(function))
     told: set[t.Node] = set()
-    for outer in _outers(project, frame):
-        if (
-            outer.node not in told
-            and _sleeps(project, outer, frame)
-            and _is_idle(project, outer.node, frame.function)
-        ):
-            told.add(outer.node)
-            yield _slept(project, outer, frame)
-    for call, steps in _mailing(project, frame):
-        if (
-            call not in told
-            and _is_dropped(call, frame.function)
-            and not _is_answered(project, call, frame.function)
-        ):
-            told.add(call)
-            yield _mailed(project, call, frame, steps)
+    for function in _mailing(project):
+        for context in project.contexts(function):
+            yield from _mailed(project, context, told)
+
+
+def _is_handler(project: Project, function: t.Function) -> bool:
+    role = project.role(function)
+    return role is not None and role.kind == "route" and not function.is_generator
 
 
 def _outers(project: Project, frame: Frame) -> Iterator[Outer]:
     yield from (step for step in project.steps(frame)[1] if isinstance(step, Outer))
 
 
-def _edges(project: Project, frame: Frame) -> Iterator[Edge]:
-    for step in project.steps(frame)[0]:
-        if isinstance(step, Edge) and step.shift is None and isinstance(step.node, t.Call):
-            yield step
-
-
 # ---------------------------------------------------------------------- sleeps
+
+
+def _sleeping(project: Project, frame: Frame) -> Iterator[Finding]:
+    """The sleeps of a handler itself."""
+    assert frame.function is not None
+    for outer in _outers(project, frame):
+        if _sleeps(project, outer, frame) and _is_idle(project, outer.node, frame.function):
+            message = f"The client of `{frame.function.name}` waits while the handler sleeps in `{dotted(outer.node.func)}`."
+            yield finding(project, "BG001", outer.node, frame, message, CURE)
 
 
 def _sleeps(project: Project, outer: Outer, frame: Frame) -> bool:
@@ -145,41 +141,35 @@ def _is_idle(project: Project, node: t.Node, function: t.Function) -> bool:
     return not any(isinstance(step, t.Raise) and step.at > node.at for step in block)
 
 
-def _slept(project: Project, outer: Outer, frame: Frame) -> Finding:
-    assert frame.function is not None
-    message = f"The client of `{frame.function.name}` waits while the handler sleeps in `{dotted(outer.node.func)}`."
-    return finding(project, "BG001", outer.node, frame, message, CURE)
-
-
 # ----------------------------------------------------------------------- mails
 
 
-def _mailing(project: Project, frame: Frame) -> Iterator[tuple[t.Call, tuple[Step, ...]]]:
-    """The calls of the handler that send mail, with the way from there to the call that does it."""
-    for outer in _outers(project, frame):
-        if _mails(outer):
-            yield outer.node, ()
-    for edge in _edges(project, frame):
-        steps = _way_to_mail(project, edge.target, DEPTH, frozenset())
-        if steps and isinstance(edge.node, t.Call):
-            yield edge.node, steps
+def _mailing(project: Project) -> Iterator[t.Function]:
+    """The functions that send mail themselves, in modules that speak of a mail library."""
+    speaking = {module.path for module in project.modules(_MAILERS.pattern)}
+    for function in project.functions(_MAILS) if speaking else ():
+        if function.source.path in speaking and _sending(project, project.frame(function)) is not None:
+            yield function
 
 
-def _way_to_mail(project: Project, frame: Frame, depth: int, seen: frozenset[Frame]) -> tuple[Step, ...]:
-    if not depth or frame in seen:
-        return ()
-    for outer in _outers(project, frame):
-        if _mails(outer):
-            return (project.step(outer.node, frame, f"`{dotted(outer.node.func)}` sends the mail"),)
-    for edge in _edges(project, frame):
-        below = _way_to_mail(project, edge.target, depth - 1, seen | {frame})
-        if below and isinstance(edge.node, t.Call):
-            return (project.step(edge.node, frame, f"calls `{dotted(edge.node.func)}`"), *below)
-    return ()
+def _sending(project: Project, frame: Frame) -> t.Call | None:
+    """The call of a function that sends mail."""
+    outers = _outers(project, frame)
+    return next((o.node for o in outers if o.fact is not None and o.fact.mail), None)
 
 
-def _mails(outer: Outer) -> bool:
-    return outer.fact is not None and outer.fact.mail
+def _mailed(project: Project, context: Context, told: set[t.Node]) -> Iterator[Finding]:
+    """The finding on the handler's own call, where a handler leads to the mail and needs no answer from it."""
+    sending = _sending(project, context.frame)
+    if context.role is None or context.role.kind != "route" or sending is None:
+        return
+    way = (*context.hops, Hop(context.frame, sending))
+    first, function = way[0], way[0].frame.function
+    if function is None or not isinstance(first.node, t.Call) or first.node in told:
+        return
+    if _is_dropped(first.node, function) and not _is_answered(project, first.node, function):
+        told.add(first.node)
+        yield _told(project, first.node, first.frame, way[1:])
 
 
 def _is_dropped(call: t.Call, function: t.Function) -> bool:
@@ -192,19 +182,21 @@ def _is_dropped(call: t.Call, function: t.Function) -> bool:
 
 def _is_answered(project: Project, call: t.Call, function: t.Function) -> bool:
     """True where the client is told of a failure: a `try` around the call raises or returns something else."""
-    guards = (
-        around
-        for around, part in project.chain(call, function)
-        if isinstance(around, t.Guard) and part == "body"
-    )
+    chain = project.chain(call, function)
+    guards = (around for around, part in chain if isinstance(around, t.Guard) and part == "body")
     handled = (node for guard in guards for handler in guard.handlers for node in t.walk(*handler.body))
     return any(isinstance(node, t.Raise | t.Return | t.Assign) for node in handled)
 
 
-def _mailed(project: Project, call: t.Call, frame: Frame, steps: tuple[Step, ...]) -> Finding:
+def _told(project: Project, call: t.Call, frame: Frame, below: tuple[Hop, ...]) -> Finding:
     assert frame.function is not None
     message = (
         f"The client of `{frame.function.name}` waits while `{dotted(call.func)}` talks to the mail server."
     )
     found = finding(project, "BG001", call, frame, message, CURE)
-    return replace(found, trace=(*found.trace, *steps))
+    return replace(found, trace=(*found.trace, *(_step(project, hop) for hop in below)))
+
+
+def _step(project: Project, hop: Hop) -> Step:
+    called = dotted(hop.node.func) if isinstance(hop.node, t.Call) else "it"
+    return project.step(hop.node, hop.frame, f"calls `{called}`")

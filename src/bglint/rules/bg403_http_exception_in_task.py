@@ -82,8 +82,12 @@ def http_exception_in_task(project: Project) -> Iterator[Finding]:
     ## Verified by
     The witness sees the success go out, and then the RuntimeError of the framework leave the app.
     """
-    tasks = [site for site in project.sites if not runs_its_own_way(project, site) and site.kind != "create_task"]
-    for raised in nearest_raises(project, tasks, lambda visit, node, values: _is_lost(project, visit, node, values)):
+    tasks = [
+        site for site in project.sites if not runs_its_own_way(project, site) and site.kind != "create_task"
+    ]
+    for raised in nearest_raises(
+        project, tasks, lambda visit, node, values: _is_lost(project, visit, node, values)
+    ):
         yield _told(project, raised)
 
 

@@ -11,6 +11,7 @@ from bglint.model import Finding
 from bglint.project import Project, short_function
 from bglint.roles import last_name
 from bglint.rule import finding, rule
+from bglint.rules._contacts import number
 from bglint.rules._failing import runs_its_own_way
 from bglint.rules._parents import around
 from bglint.sites import TaskSite
@@ -18,7 +19,19 @@ from bglint.values import Cls, Frame, Items, Outside
 
 CURE = "Add one task that takes the whole collection and gathers with a bound, or hand the items to a task queue."
 SHORT = 10
-_THROUGH = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "zip", "iter", "items", "values", "keys"}
+_THROUGH = {
+    "enumerate",
+    "sorted",
+    "reversed",
+    "list",
+    "tuple",
+    "set",
+    "zip",
+    "iter",
+    "items",
+    "values",
+    "keys",
+}
 _SETTING = re.compile(r"(?i:^(self\.)?_?(settings|config|conf|constants?|cfg)\.)|(^|\.)[A-Z][A-Z0-9_]*$")
 
 
@@ -122,7 +135,11 @@ def _iterables(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Expr]
         if isinstance(holder, t.Comprehension):
             yield from (loop.iterable for loop in holder.loops)
     for holder, part in project.chain(node, function):
-        if isinstance(holder, t.For) and part == "body" and not _happens_once(project, holder, node, function):
+        if (
+            isinstance(holder, t.For)
+            and part == "body"
+            and not _happens_once(project, holder, node, function)
+        ):
             yield holder.iterable
 
 
@@ -159,7 +176,9 @@ def _blocks(chain: tuple[tuple[t.Node, str], ...]) -> Iterator[t.Block]:
 
 
 def _ends(block: t.Block, node: t.Node) -> bool:
-    return any(isinstance(statement, t.Break | t.Return | t.Raise) and statement.at > node.at for statement in block)
+    return any(
+        isinstance(statement, t.Break | t.Return | t.Raise) and statement.at > node.at for statement in block
+    )
 
 
 # -------------------------------------------------------------------- how long
@@ -186,8 +205,8 @@ def _inner(call: t.Call) -> Iterator[t.Expr]:
 
 
 def _is_small(project: Project, expr: t.Expr, frame: Frame) -> bool:
-    values = project.evaluate(expr, frame)
-    return bool(values) and all(isinstance(getattr(v, "value", None), int) and v.value <= SHORT for v in values)  # type: ignore[attr-defined]
+    size = number(project, expr, frame)
+    return size is not None and size <= SHORT
 
 
 def _is_known_short(value: object) -> bool:

@@ -11,13 +11,18 @@ from bglint.project import Project, short_function
 from bglint.reach import Edge, Visit
 from bglint.rule import finding, rule
 from bglint.rules._global_state import State, flag, reads, sets, written
+from bglint.rules._parents import nodes
 from bglint.sites import TaskSite
 from bglint.values import Frame
 
 DEPTH = 4
 _REQUESTS = ("route", "websocket", "dependency")
-CURE_STATE = "Keep it where every worker and the next start can read it: the database, Redis, a task queue's results."
-CURE_FLAG = "Claim it in the handler, before the answer, in one step that all workers see: a row, a lock in Redis."
+CURE_STATE = (
+    "Keep it where every worker and the next start can read it: the database, Redis, a task queue's results."
+)
+CURE_FLAG = (
+    "Claim it in the handler, before the answer, in one step that all workers see: a row, a lock in Redis."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,36 +132,43 @@ def process_local_state(project: Project) -> Iterator[Finding]:
 def _writes(project: Project) -> Iterator[Write]:
     """One entry for a state and the function that changes it, by the shortest way."""
     found: dict[tuple[object, object], Write] = {}
-    for site in project.sites:
-        for visit in project.visits(site):
-            for state, node in written(project, visit.frame):
-                key = state.key, visit.frame.function
-                if key not in found or visit.depth + len(site.context.hops) < found[key].length:
-                    reader = _reader(project, state)
-                    if reader is not None and visit.where != "process":
-                        found[key] = Write(state, visit, node, reader)
+    readers: dict[object, t.Function | None] = {}
+    in_tasks = {visit.frame.function for site in project.sites for visit in project.visits(site)}
+    for state, visit, node in _changes(project):
+        if state.key not in readers:
+            readers[state.key] = _reader(project, state, in_tasks)
+        reader, key = readers[state.key], (state.key, visit.frame.function)
+        if reader is not None:
+            write = Write(state, visit, node, reader)
+            if key not in found or write.length < found[key].length:
+                found[key] = write
     yield from found.values()
 
 
-def _reader(project: Project, state: State) -> t.Function | None:
+def _changes(project: Project) -> Iterator[tuple[State, Visit, t.Node]]:
+    for site in project.sites:
+        for visit in project.visits(site):
+            if visit.where != "process":
+                yield from ((state, visit, node) for state, node in written(project, visit.frame))
+
+
+def _reader(project: Project, state: State, in_tasks: set[t.Function | None]) -> t.Function | None:
     """A handler, or something that a handler calls, which looks at the state."""
     for function in project.functions(rf"\b{state.name}\b"):
-        if reads(project, state, project.frame(function)) and _is_of_request(project, function):
+        if reads(project, state, project.frame(function)) and _is_of_request(project, function, in_tasks):
             return function
     return None
 
 
-def _is_of_request(project: Project, function: t.Function) -> bool:
+def _is_of_request(project: Project, function: t.Function, in_tasks: set[t.Function | None]) -> bool:
     """True for a handler, and for what a handler calls and no task does."""
     own = project.role(function)
     if own is not None:
         return own.kind in _REQUESTS
+    if function in in_tasks:
+        return False
     roles = (context.role for context in project.contexts(function))
-    return not _runs_in_task(project, function) and any(role is not None and role.kind in _REQUESTS for role in roles)
-
-
-def _runs_in_task(project: Project, function: t.Function) -> bool:
-    return any(visit.frame.function is function for site in project.sites for visit in project.visits(site))
+    return any(role is not None and role.kind in _REQUESTS for role in roles)
 
 
 def _told_write(project: Project, write: Write) -> Finding:
@@ -188,7 +200,7 @@ def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch,
     """The flags that the handler, or what leads from it to the registration, tests before it registers."""
     steps = [*((hop.frame, hop.node) for hop in site.context.hops), (site.frame, site.call)]
     for frame, until in steps if site.role is not None else ():
-        for node in t.walk_function(frame.function) if frame.function is not None else ():
+        for node in nodes(frame.function) if frame.function is not None else ():
             if isinstance(node, t.Branch) and node.at < until.at and _decides(project, node, until, frame):
                 yield from ((frame, node, state) for state in _named(project, node.test, frame))
 
@@ -227,13 +239,19 @@ def _claims(project: Project, frame: Frame, state: State, depth: int = DEPTH) ->
 
 def _assigns(frame: Frame, state: State) -> bool:
     """A method that sets the attribute of its own object."""
-    nodes = t.walk_function(frame.function) if frame.function is not None else ()
-    targets = (target for node in nodes if isinstance(node, t.Assign) for target in node.targets)
+    body = nodes(frame.function) if frame.function is not None else ()
+    targets = (target for node in body if isinstance(node, t.Assign) for target in node.targets)
     return any(isinstance(target, t.Attribute) and target.name == state.name for target in targets)
 
 
 def _told_flag(
-    project: Project, site: TaskSite, frame: Frame, branch: t.Branch, state: State, visit: Visit, node: t.Assign
+    project: Project,
+    site: TaskSite,
+    frame: Frame,
+    branch: t.Branch,
+    state: State,
+    visit: Visit,
+    node: t.Assign,
 ) -> Finding:
     message = (
         f"`{state.name}` is tested here, but only the task `{project.task_name(site)}` sets it, after the answer: "
@@ -242,5 +260,13 @@ def _told_flag(
     setting = project.step(node, visit.frame, f"sets `{state.name}`, when the answer is out")
     steps = (*project.trace(site, visit), setting)
     return finding(
-        project, "BG701", branch.test, frame, message, CURE_FLAG, site=site, trace=steps, last=f"tests `{state.name}`"
+        project,
+        "BG701",
+        branch.test,
+        frame,
+        message,
+        CURE_FLAG,
+        site=site,
+        trace=steps,
+        last=f"tests `{state.name}`",
     )
