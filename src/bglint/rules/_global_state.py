@@ -22,7 +22,7 @@ _CONTAINERS = (
 _FILLING = {"append", "add", "update", "extend", "insert", "setdefault", "appendleft"}
 _INCIDENTAL = re.compile(
     r"(?i)cache|memo|lock|pool|client|engine|metric|stat(istic)?s$|counter|semaphore|limit|registry|registered|connection"
-    r"|websocket|socket|subscriber|listener|handler|loaded|model|plugin|logger|warned|singleton|instance|seen"
+    r"|websocket|socket|usage|last_(used|seen|access)|_counts?$|subscriber|listener|handler|loaded|model|plugin|logger|warned|singleton|instance|seen"
 )
 """Names of what every process has for itself on purpose."""
 

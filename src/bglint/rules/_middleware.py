@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bglint import tree as t
@@ -77,7 +77,7 @@ def _statements(project: Project, module: Module) -> Iterator[tuple[t.Statement,
                 yield statement, project.program.source(module, entry)
 
 
-def _adding(nodes: Iterator[t.Node]) -> Iterator[t.Call]:
+def _adding(nodes: Iterable[t.Node]) -> Iterator[t.Call]:
     for node in nodes:
         if isinstance(node, t.Call) and isinstance(node.func, t.Attribute | t.Name):
             name = node.func.name if isinstance(node.func, t.Attribute) else node.func.id

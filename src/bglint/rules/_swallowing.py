@@ -21,6 +21,8 @@ _TIDYING = re.compile(
     r"|cleanup|clean_up|stop|wait|join|dispose|flush|dirname|exists|is_file|path|str|delete_file|cleanup_\w+|is_set)$"
 )
 _READERS = {"builtins", "pydantic", "dateutil", "numpy", "pandas", "orjson", "yaml", "pytz", "bs4", "lxml"}
+NEAR = 3
+_BEST_EFFORT = re.compile(r"(?i)cache|best_effort|telemetry|^_?try_|if_available|optional")
 _IDLE = re.compile(r"(?i)^(sleep|str|repr|format|type|len|flush|format_exc|get_?logger|monotonic|time|now)$")
 
 
@@ -54,12 +56,21 @@ def swallows(project: Project) -> Iterator[Swallow]:
 def _in_function(project: Project, visit: Visit) -> Iterator[Swallow]:
     function = visit.frame.function
     for node in nodes(function) if function is not None else ():
-        if isinstance(node, t.Guard | t.With) and not _is_aftermath(project, node, function):
-            yield from (
-                _of_guard(project, visit, node)
-                if isinstance(node, t.Guard)
-                else _of_with(project, visit, node)
-            )
+        if isinstance(node, t.Guard) and _matters(project, node, visit):
+            yield from _of_guard(project, visit, node)
+        elif isinstance(node, t.With) and _matters(project, node, visit):
+            yield from _of_with(project, visit, node)
+
+
+def _matters(project: Project, node: t.Node, visit: Visit) -> bool:
+    """Near the task every handler counts; far below it only one around the work of its function, not a step on the side."""
+    function = visit.frame.function
+    if function is None or _is_aftermath(project, node, function):
+        return False
+    if visit.depth < NEAR:
+        return True
+    inner = any(isinstance(around, t.Branch | t.Match) for around, _ in project.chain(node, function))
+    return not inner and not _BEST_EFFORT.search(function.name)
 
 
 def _is_aftermath(project: Project, node: t.Node, function: t.Function | None) -> bool:

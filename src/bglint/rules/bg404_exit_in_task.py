@@ -116,11 +116,8 @@ def _is_own_process(project: Project, contact: Contact) -> bool:
 
 
 def _asks_for_own(project: Project, expr: t.Expr, frame: Frame) -> bool:
-    values = project.evaluate(expr, frame)
-    return any(
-        isinstance(v, Outside) and v.name.startswith(("os.getpid()", "os.getpgrp()", "os.getpgid()"))
-        for v in values
-    )
+    named = (v.name for v in project.evaluate(expr, frame) if isinstance(v, Outside))
+    return any(name.startswith(("os.getpid()", "os.getpgrp()")) for name in named)
 
 
 def _called(project: Project, meeting: Meeting) -> Finding:
