@@ -114,6 +114,32 @@ def deeds_on(project: Project, site: TaskSite, upload: Outside) -> Iterator[Deed
             yield deed
 
 
+def already_read(project: Project, site: TaskSite, upload: Outside) -> Deed | None:
+    """The call by which the handler has read an upload to its end, if nobody goes back to the start."""
+    last = [deed for deed in deeds_on(project, site, upload) if _moves(deed)][-1:]
+    if not last or _rewinds(last[0]) or rewinds(project, site):
+        return None
+    return last[0]
+
+
+_READS = {"read", "readline", "readlines"}
+_READERS = {
+    "shutil.copyfileobj", "csv.reader", "csv.DictReader", "json.load", "hashlib.file_digest", "pickle.load",
+}  # fmt: skip
+
+
+def _moves(deed: Deed) -> bool:
+    return deed.last in _READS or deed.name in _READERS or deed.last == "seek"
+
+
+def _rewinds(deed: Deed) -> bool:
+    """`seek(0)`, but not `seek(0, 2)`, which goes to the end."""
+    position, whence = deed.call.argument(0), deed.call.argument(1, "whence")
+    to_start = isinstance(position, t.Constant) and position.value == 0
+    from_start = whence is None or (isinstance(whence, t.Constant) and whence.value == 0)
+    return deed.last == "seek" and to_start and from_start
+
+
 def _is_on(project: Project, deed: Deed, upload: Outside) -> bool:
     if deed.value is None:
         return False

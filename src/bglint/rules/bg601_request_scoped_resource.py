@@ -22,95 +22,94 @@ CODE = "BG601"
 def request_scoped_resource(project: Project) -> Iterator[Finding]:
     """The task works with a session, connection or client that belongs to the request.
 
-        ## What it does
-        Follows what dependencies with `yield` hand out (`db: Session = Depends(get_db)`) into tasks: as an argument, in a
-        list or dict, in `partial`, captured by a nested function, as `self.session` of an injected service. The same for
-        what a middleware keeps in `request.state` and closes. It also notices `next(get_db())` in a task.
+    ## What it does
+    Follows what dependencies with `yield` hand out (`db: Session = Depends(get_db)`) into tasks: as an argument, in a
+    list or dict, in `partial`, captured by a nested function, as `self.session` of an injected service. The same for
+    what a middleware keeps in `request.state` and closes. It also notices `next(get_db())` in a task.
 
-        ## Why is this bad?
-        The dependency closes the session, connection or client when the request is over, and the task runs when the
-        request is over. What that means depends on the FastAPI version:
+    ## Why is this bad?
+    The dependency closes the session, connection or client when the request is over, and the task runs when the
+    request is over. What that means depends on the FastAPI version:
 
-        - 0.106 to 0.117: it is closed **before** the task runs. A client raises. An SQLAlchemy session does not: it opens
-          again behind your back, and nobody gives its connection back to the pool.
-        - up to 0.105, and from 0.118: it stays open **until the task has ended**. The connection is missing in the pool
-          for as long as the task takes, and a task that fails rolls back a request whose success was already reported.
-        - `Depends(..., scope="function")` (from 0.121) closes it before the task, like 0.106 to 0.117.
-        - A session that a middleware keeps in `request.state` and closes behind `call_next` is closed before the task, in
-          every version.
-        - `asyncio.create_task` is waited for by nobody: in every version the resource is closed under the running task.
-        - `next(get_db())` makes a generator that nobody holds. Python closes it at once, and the session with it.
+    - 0.106 to 0.117: it is closed **before** the task runs. A client raises. An SQLAlchemy session does not: it opens
+      again behind your back, and nobody gives its connection back to the pool.
+    - up to 0.105, and from 0.118: it stays open **until the task has ended**. The connection is missing in the pool
+      for as long as the task takes, and a task that fails rolls back a request whose success was already reported.
+    - `Depends(..., scope="function")` (from 0.121) closes it before the task, like 0.106 to 0.117.
+    - A session that a middleware keeps in `request.state` and closes behind `call_next` is closed before the task, in
+      every version.
+    - `asyncio.create_task` is waited for by nobody: in every version the resource is closed under the running task.
+    - `next(get_db())` makes a generator that nobody holds. Python closes it at once, and the session with it.
 
-        In the versions that close it first it is an error, else a warning. bglint reads the version from your lock file,
-        requirements or `pyproject.toml`; set `fastapi-version` where it cannot.
+    In the versions that close it first it is an error, else a warning. bglint reads the version from your lock file,
+    requirements or `pyproject.toml`; set `fastapi-version` where it cannot.
 
-        ## Example
-        ```python
-        import logging
-        from collections.abc import Iterator
-    from typing import cast
+    ## Example
+    ```python
+    import logging
+    from collections.abc import Iterator
 
-        from fastapi import BackgroundTasks, Depends, FastAPI
-        from sqlalchemy import create_engine, text
-        from sqlalchemy.orm import Session
+    from fastapi import BackgroundTasks, Depends, FastAPI
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.orm import Session
 
-        app = FastAPI()
-        engine = create_engine("sqlite:///app.db")
-        logger = logging.getLogger(__name__)
+    app = FastAPI()
+    engine = create_engine("sqlite:///app.db")
+    logger = logging.getLogger(__name__)
 
 
-        def get_db() -> Iterator[Session]:
+    def get_db() -> Iterator[Session]:
+        with Session(engine) as db:
+            yield db
+
+
+    def count_visit(db: Session, code: str) -> None:
+        try:
+            db.execute(text("update links set visits = visits + 1 where code = :code"), {"code": code})
+            db.commit()
+        except Exception:
+            logger.exception("visit of %s not counted", code)
+
+
+    @app.get("/go/{code}")
+    def go(code: str, tasks: BackgroundTasks, db: Session = Depends(get_db)) -> dict[str, str]:
+        tasks.add_task(count_visit, db, code)
+        return {"code": code}
+    ```
+
+    ## Use instead
+    Pass ids and plain values; the task opens what it needs and closes it. This is right in every version.
+    ```python
+    import logging
+
+    from fastapi import BackgroundTasks, FastAPI
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.orm import Session
+
+    app = FastAPI()
+    engine = create_engine("sqlite:///app.db")
+    logger = logging.getLogger(__name__)
+
+
+    def count_visit(code: str) -> None:
+        try:
             with Session(engine) as db:
-                yield db
-
-
-        def count_visit(db: Session, code: str) -> None:
-            try:
                 db.execute(text("update links set visits = visits + 1 where code = :code"), {"code": code})
                 db.commit()
-            except Exception:
-                logger.exception("visit of %s not counted", code)
+        except Exception:
+            logger.exception("visit of %s not counted", code)
 
 
-        @app.get("/go/{code}")
-        def go(code: str, tasks: BackgroundTasks, db: Session = Depends(get_db)) -> dict[str, str]:
-            tasks.add_task(count_visit, db, code)
-            return {"code": code}
-        ```
+    @app.get("/go/{code}")
+    def go(code: str, tasks: BackgroundTasks) -> dict[str, str]:
+        tasks.add_task(count_visit, code)
+        return {"code": code}
+    ```
 
-        ## Use instead
-        Pass ids and plain values; the task opens what it needs and closes it. This is right in every version.
-        ```python
-        import logging
-
-        from fastapi import BackgroundTasks, FastAPI
-        from sqlalchemy import create_engine, text
-        from sqlalchemy.orm import Session
-
-        app = FastAPI()
-        engine = create_engine("sqlite:///app.db")
-        logger = logging.getLogger(__name__)
-
-
-        def count_visit(code: str) -> None:
-            try:
-                with Session(engine) as db:
-                    db.execute(text("update links set visits = visits + 1 where code = :code"), {"code": code})
-                    db.commit()
-            except Exception:
-                logger.exception("visit of %s not counted", code)
-
-
-        @app.get("/go/{code}")
-        def go(code: str, tasks: BackgroundTasks) -> dict[str, str]:
-            tasks.add_task(count_visit, code)
-            return {"code": code}
-        ```
-
-        ## Verified by
-        The witness notes when each session and client is opened, used and closed, and when the answer is sent. Under
-        0.115 the task uses what was closed before. Under 0.105 and the newest version what the dependency opened for the
-        request is used after the answer, and closed only then.
+    ## Verified by
+    The witness notes when each session and client is opened, used and closed, and when the answer is sent. Under
+    0.115 the task uses what was closed before. Under 0.105 and the newest version what the dependency opened for the
+    request is used after the answer, and closed only then.
     """
     for site in project.sites:
         yield from _handed_over(project, site)

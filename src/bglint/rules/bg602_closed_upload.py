@@ -8,7 +8,7 @@ from bglint.model import Finding, Level
 from bglint.project import Project
 from bglint.rule import finding, rule
 from bglint.rules._handed import cancelled_there
-from bglint.rules._uploads import deeds_on, form_block, is_read, uploads
+from bglint.rules._uploads import already_read, deeds_on, form_block, is_read, uploads
 from bglint.sites import TaskSite
 from bglint.values import Outside
 
@@ -108,7 +108,7 @@ def _verdict(project: Project, site: TaskSite, upload: Outside) -> tuple[Level, 
         return "error", f"FastAPI closes {name} when the request ends; the task {task} is still running then."
     if framework.closes_before_tasks:
         return "error", f"FastAPI {framework.fastapi} closes {name} before the task {task} runs."
-    if framework.closes_before_tasks is None:
+    if framework.closes_before_tasks is None and already_read(project, site, upload) is None:
         versions = f" ({framework.fastapi} is allowed)" if framework.fastapi.known else ""
         return "warning", f"FastAPI 0.106 to 0.117{versions} closes {name} before the task {task} runs."
     return None

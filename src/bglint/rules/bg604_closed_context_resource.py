@@ -10,6 +10,7 @@ from bglint.project import Project, dotted
 from bglint.rule import finding, rule
 from bglint.rules._handed import cancelled_there, handed, worked_with
 from bglint.rules._owners import closes, is_resource
+from bglint.rules._uploads import upload_of
 from bglint.sites import TaskSite
 from bglint.values import Birth, Frame, Generator, Outside, Value
 
@@ -118,6 +119,8 @@ def _closed(project: Project, site: TaskSite) -> Iterator[Birth]:
 def _block(project: Project, value: Value) -> Iterator[Birth]:
     """The `with` that bound a value, if it closes it and is over when the task runs."""
     birth = value.birth
+    if upload_of(project, value) is not None:
+        return  # BG602 knows more of uploads
     if birth is not None and birth.kind == "call" and _is_closed_by_hand(project, value, birth):
         yield birth
     if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):

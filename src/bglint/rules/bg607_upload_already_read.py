@@ -4,23 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
 from bglint.rule import finding, rule
-from bglint.rules._deeds import Deed
-from bglint.rules._uploads import deeds_on, is_read, rewinds, uploads
+from bglint.rules._uploads import already_read, is_read, uploads
 
 CODE = "BG607"
-_READS = {"read", "readline", "readlines"}
-_READERS = {
-    "shutil.copyfileobj",
-    "csv.reader",
-    "csv.DictReader",
-    "json.load",
-    "hashlib.file_digest",
-    "pickle.load",
-}
 
 
 @rule(CODE, level="warning")
@@ -90,26 +79,9 @@ def upload_already_read(project: Project) -> Iterator[Finding]:
         if site.kind == "create_task" or project.framework(site.frame.path).closes_before_tasks:
             continue  # the upload is closed then, which BG602 says
         for upload in uploads(project, site):
-            last = [deed for deed in deeds_on(project, site, upload) if _reads(deed) or deed.last == "seek"][
-                -1:
-            ]
-            if last and not _rewinds(last[0]) and is_read(project, site) and not rewinds(project, site):
-                what, task = dotted(last[0].call.func), project.task_name(site)
+            reading = already_read(project, site, upload)
+            if reading is not None and is_read(project, site):
+                what, task = dotted(reading.call.func), project.task_name(site)
                 message = f"`{what}` has read the upload to its end: the task `{task}` reads nothing."
                 cure = "Pass on what was read, or go back with `await upload.seek(0)`."
                 yield finding(project, CODE, site.call, site.frame, message, cure, site=site)
-
-
-def _reads(deed: Deed) -> bool:
-    return deed.last in _READS or deed.name in _READERS
-
-
-def _rewinds(deed: Deed) -> bool:
-    """`seek(0)`, but not `seek(0, 2)`, which goes to the end."""
-    position, whence = deed.call.argument(0), deed.call.argument(1, "whence")
-    start = isinstance(position, t.Constant) and position.value == 0
-    return (
-        deed.last == "seek"
-        and start
-        and (whence is None or (isinstance(whence, t.Constant) and whence.value == 0))
-    )
