@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from bglint import tree as t
+from bglint.scope import sections
 
 
 def around(node: t.Node, function: t.Function) -> Iterator[t.Node]:
@@ -28,6 +29,16 @@ def nodes(function: t.Function) -> tuple[t.Node, ...]:
 def parent(node: t.Node, function: t.Function) -> t.Node | None:
     """The node that holds `node` directly."""
     return _parents(function).get(node)
+
+
+def following(node: t.Statement, function: t.Function) -> t.Statement | None:
+    """The statement behind `node` in its block."""
+    holder = parent(node, function)
+    blocks = [function.body] if holder is None else [block for _, _, block in sections(holder)]
+    for block in blocks:
+        if node in block[:-1]:
+            return block[block.index(node) + 1]
+    return None
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from bglint.project import Project
 from bglint.reach import Edge, Outer, Visit
 from bglint.roles import last_name
 from bglint.rules._except import Told, is_log, is_print, raises, told
-from bglint.rules._parents import nodes, parent
+from bglint.rules._parents import following, nodes, parent
 from bglint.values import Frame, Items, Outside, Value
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
@@ -121,14 +121,15 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
     """True where the function itself deals with the failure: it answers its caller, takes another value, tries again."""
     function = visit.frame.function
     assert function is not None
-    if any(_gives_value(node) for node in t.walk(*handler.body)) and _is_asked(visit):
+    behind = following(guard, function)
+    if any(_gives_value(node) for node in (*t.walk(*handler.body), behind)) and _is_asked(visit):
         return True
     if any(_recovers(project, node, visit.frame) for node in t.walk(*handler.body)):
         return True
     return _tries_again(project, guard, function)
 
 
-def _gives_value(node: t.Node) -> bool:
+def _gives_value(node: t.Node | None) -> bool:
     return isinstance(node, t.Return) and node.value is not None
 
 

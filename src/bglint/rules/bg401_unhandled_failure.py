@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project
+from bglint.project import Project, short_function
 from bglint.rule import finding, rule
 from bglint.rules._failing import Spot, definition, weak_spot
 from bglint.rules._middleware import swallows
@@ -101,7 +101,8 @@ def _spots(project: Project) -> Iterator[Spot]:
 def _told(project: Project, spot: Spot) -> Finding:
     written = definition(project, spot.site)
     node, frame = written or (spot.site.call, spot.site.frame)
-    message = f"`{project.task_name(spot.site)}` can fail at {spot.called} and nothing catches it: {_price(project, spot)}."
+    name = short_function(written[0]) if written else project.task_name(spot.site)
+    message = f"`{name}` can fail at {spot.called} and nothing catches it: {_price(project, spot)}."
     found = finding(project, "BG401", node, frame, message, CURE, site=spot.site)
     return replace(found, trace=spot.trace(project))
 
