@@ -11,6 +11,7 @@ import functools
 import importlib
 import inspect
 import io
+import os
 import sys
 import typing
 import warnings
@@ -26,6 +27,8 @@ from bglint.knowledge.fact import Fact, read_fact
 from bglint.knowledge.table import HERE, Table, load, places
 
 # Names of other versions of a library, or made while it runs: they cannot be found where it is only imported.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # litellm asks the network when imported
+
 ELSEWHERE = {
     "authlib.integrations.httpx_client.AsyncOAuth2Client": "built on httpx, later on httpx2",
     "authlib.integrations.httpx_client.OAuth2Client": "built on httpx, later on httpx2",
@@ -68,18 +71,24 @@ class Outcome:
     unseen: list[str] = field(default_factory=list)
 
 
-@functools.cache
 def module(name: str) -> ModuleType | None:
-    """The module of this name; None where there is none. Libraries are noisy when imported: their noise is dropped."""
+    """The module of this name; None where there is none, an error where it cannot be imported."""
+    found = imported(name)
+    if isinstance(found, str):
+        raise ModuleNotFoundError(found)
+    return found
+
+
+@functools.cache
+def imported(name: str) -> ModuleType | str | None:
+    """The module, None, or what it wants. Libraries are noisy when imported: their noise is dropped."""
     with warnings.catch_warnings(), redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             return importlib.import_module(name)
         except ImportError as error:
             needed = error.name or name
-            if f"{name}.".startswith(f"{needed}."):
-                return None
-            raise ModuleNotFoundError(f"{name} (wants {needed})") from error
+            return None if f"{name}.".startswith(f"{needed}.") else f"{name} (wants {needed})"
 
 
 def split(name: str) -> tuple[ModuleType, list[str]]:
@@ -103,14 +112,12 @@ def shadowing(found: ModuleType) -> object:
 def resolve(name: str, knowledge: Knowledge) -> object:
     """The object of this name, or of another name that the tables hold for the same thing."""
     collapsed = knowledge.canonical(name) if "()" in name else name
-    missing = Missing()
     for spelled in (collapsed, *_other_names(collapsed)):
-        for start in (shadowing, lambda found: found):
-            try:
-                return walk(spelled, start)
-            except Missing as reason:
-                missing = reason if spelled == collapsed else missing
-    raise missing
+        with suppress(Missing):
+            return walk(spelled, shadowing)
+        with suppress(Missing):
+            return walk(spelled, lambda found: found)
+    return walk(collapsed, shadowing)
 
 
 def _other_names(name: str) -> Iterator[str]:
@@ -289,8 +296,7 @@ def claims(table: Table) -> Iterator[tuple[str, str, object]]:
     yield from ((name, "errors", errors) for name, errors in table.errors.items())
     yield from ((name, "twin", None) for name in table.twins)
     yield from ((name, "class", None) for name in table.classes)
-    yield from ((name, "call", entry) for name, entry in table.calls.items())
-    yield from ((".".join(name), "pattern", entry) for name, entry in table.patterns)
+    yield from ((name, "pattern" if "*" in name else "call", entry) for name, entry in table.entries())
 
 
 def check(name: str, kind: str, claim: typing.Any, knowledge: Knowledge) -> None:
@@ -311,11 +317,27 @@ def check_pattern(name: str, entry: object, knowledge: Knowledge) -> None:
     read_fact(name, entry)
 
 
+def elsewhere(name: str) -> bool:
+    """True where the name is excused from being found."""
+    return any(name == other or name.startswith(f"{other}.") for other in ELSEWHERE)
+
+
+def here(name: str) -> bool:
+    """True where this Python has what the name names, as far as can be seen."""
+    try:
+        resolve(name.partition("*")[0].rstrip("."), Knowledge())
+    except Unseen:
+        return True
+    except (Missing, ModuleNotFoundError):
+        return False
+    return True
+
+
 def examine(stem: str) -> Outcome:
     """Hold one table against what is installed."""
     knowledge, outcome = Knowledge(), Outcome()
     for name, kind, claim in claims(load(stem)):
-        if any(name == other or name.startswith(f"{other}.") for other in ELSEWHERE):
+        if elsewhere(name):
             outcome.counts["elsewhere"] += 1
             continue
         try:

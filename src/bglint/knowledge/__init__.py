@@ -31,15 +31,14 @@ class Knowledge:
 
     def __init__(self, user: Mapping[str, object] | None = None) -> None:
         self._user = table.read_table(user or {})
-        for name, entry in (*self._user.calls.items(), *self._user.patterns):
-            read_fact(str(name), entry)
+        for name, entry in self._user.entries():
+            read_fact(name, entry)
         self._canonical: dict[str, str] = {}
         self._facts: dict[str, Fact | None] = {}
 
     def fact(self, dotted: str) -> Fact | None:
         """What a call of this name does; None where no table knows it."""
         if dotted not in self._facts:
-            self._facts[dotted] = None  # a circle of bases ends here
             self._facts[dotted] = self._find(self.canonical(dotted))
         return self._facts[dotted]
 
@@ -88,17 +87,19 @@ class Knowledge:
     # ------------------------------------------------------------ facts
 
     def _find(self, name: str) -> Fact | None:
-        for known in self._tables(name):
-            entry = known.entry(name)
-            if entry is not None:
-                return self._with_twin(name, read_fact(name, entry))
-        return next(filter(None, map(self.fact, self._inherited(name))), None)
+        for spelled in self._spellings(name):
+            for known in self._tables(spelled):
+                entry = known.entry(spelled)
+                if entry is not None:
+                    return self._with_twin(spelled, read_fact(spelled, entry))
+        return None
 
-    def _inherited(self, name: str) -> Iterator[str]:
-        """The same member as each base of the class has it."""
+    def _spellings(self, name: str) -> Iterator[str]:
+        """The name, and the same member as each base of its class has it."""
+        yield name
         for prefix, rest in _prefixes(name):
-            for base in self._direct_bases(prefix):
-                yield base + rest
+            for base in self.bases(prefix):
+                yield self.canonical(base + rest)
 
     def _with_twin(self, name: str, fact: Fact) -> Fact:
         if fact.twin or not fact.blocks:
@@ -107,10 +108,11 @@ class Knowledge:
         return replace(fact, twin=next(twins, ""))
 
     def _errors_of(self, name: str) -> tuple[str, ...]:
-        for prefix, known in self._sections(name):
-            if prefix in known.errors:
-                return known.errors[prefix]
-        return next(filter(None, map(self._errors_of, self._inherited(name))), ())
+        for spelled in self._spellings(name):
+            for prefix, known in self._sections(spelled):
+                if prefix in known.errors:
+                    return known.errors[prefix]
+        return ()
 
     def _sections(self, name: str) -> Iterator[tuple[str, Table]]:
         for known in self._tables(name):

@@ -43,8 +43,8 @@ def _fits(pattern: str, segment: str) -> bool:
     return len(segment) >= len(head) + len(tail) and segment.startswith(head) and segment.endswith(tail)
 
 
-def precision(pattern: Segments) -> tuple[int, int, int]:
-    """Sorts patterns: more whole segments first, then more letters, then fewer `**`."""
+def precision(pattern: Segments) -> tuple[int, int, int, int]:
+    """Sorts patterns: by whole segments, letters, fewer `**`, and how far the first star is."""
     whole = sum("*" not in segment for segment in pattern)
     letters = sum(len(segment.replace("*", "")) for segment in pattern)
-    return whole, letters, -pattern.count("**")
+    return whole, letters, -pattern.count("**"), ".".join(pattern).index("*")

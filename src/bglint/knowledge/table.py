@@ -33,6 +33,11 @@ class Table:
     calls: dict[str, object] = field(default_factory=dict)
     patterns: tuple[tuple[Segments, object], ...] = ()
 
+    def entries(self) -> Iterator[tuple[str, object]]:
+        """Every call and pattern that the table speaks of, with what it says."""
+        yield from self.calls.items()
+        yield from ((".".join(pattern), entry) for pattern, entry in self.patterns)
+
     def entry(self, name: str) -> object | None:
         """What the table says of a call: its own entry, else that of the most precise pattern."""
         if name in self.calls:
