@@ -9,8 +9,8 @@ from bglint.model import Finding
 from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, path, reached, unsure
-from bglint.rules._loops import is_range, length, loops_around
+from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, reached, unsure
+from bglint.rules._loops import is_range, length
 from bglint.rules._timeouts import given
 from bglint.rules._weight import runs_heavy_program, to_a_queue
 from bglint.values import Frame
@@ -158,10 +158,10 @@ def _told(project: Project, meeting: Meeting, message: str, cure: str) -> Findin
 def _one_by_one(project: Project) -> Iterator[Finding]:
     seen: set[t.For] = set()
     for meeting in meetings(project, lambda c: c.effect == "network" and _is_done_here(c)):
-        outermost = next(_long_loops(project, meeting.contact), None)
-        if outermost is not None and outermost[1] not in seen:
-            seen.add(outermost[1])
-            yield _loop(project, meeting, *outermost)
+        found = _long_loop(project, meeting.contact)
+        if found is not None and found[1] not in seen:
+            seen.add(found[1])
+            yield _loop(project, meeting, *found)
 
 
 def _is_done_here(contact: Contact) -> bool:
@@ -179,25 +179,39 @@ def _loop(project: Project, meeting: Meeting, visit: Visit, loop: t.For) -> Find
     return finding(project, "BG305", loop, visit.frame, message, cure, site=visit.site, visit=visit)
 
 
-def _long_loops(project: Project, contact: Contact) -> Iterator[tuple[Visit, t.For]]:
-    """The loops around the call whose turns nobody has bounded, if each turn waits for the call."""
-    ways = list(path(contact.visit, contact.node))
-    visits = _visits(contact.visit)
-    if not _works_on(project, contact) and all(_waits(frame, node) for frame, node in ways):
-        for visit, (frame, node) in zip(visits, ways, strict=True):
-            chain = project.chain(node, frame.function) if frame.function is not None else ()
-            for loop, part in chain:
-                if isinstance(loop, t.For) and part == "body" and _is_unbounded(project, loop, frame):
-                    yield visit, loop
+def _long_loop(project: Project, contact: Contact) -> tuple[Visit, t.For] | None:
+    """The outermost loop around the call whose turns nobody has bounded, if each turn waits for the call."""
+    ways = [
+        (visit, node)
+        for visit, node in _ways(contact.visit, contact.node)
+        if visit.frame.function is not None
+    ]
+    if not all(_waits(visit.frame, node) for visit, node in ways):
+        return None
+    for visit, node in ways:
+        for loop in _loops_around(project, visit.frame, node):
+            if isinstance(loop, t.While):
+                return None  # a consumer, which takes what comes
+            if _is_unbounded(project, loop, visit.frame) and not _left_after(
+                project, loop, node, visit.frame
+            ):
+                return visit, loop
+    return None
 
 
-def _works_on(project: Project, contact: Contact) -> bool:
-    """True for a consumer, which takes what comes in a `while` of its own."""
-    return any(isinstance(loop, t.While) for _, loop in loops_around(project, contact.visit, contact.node))
+def _ways(visit: Visit, node: t.Node) -> list[tuple[Visit, t.Node]]:
+    before = visit.before
+    return [
+        *(_ways(before, visit.node) if before is not None and visit.node is not None else []),
+        (visit, node),
+    ]
 
 
-def _visits(visit: Visit) -> list[Visit]:
-    return [*(_visits(visit.before) if visit.before is not None else []), visit]
+def _loops_around(project: Project, frame: Frame, node: t.Node) -> Iterator[t.For | t.While]:
+    assert frame.function is not None
+    for holder, part in project.chain(node, frame.function):
+        if isinstance(holder, (t.For, t.While)) and part == "body":
+            yield holder
 
 
 def _waits(frame: Frame, node: t.Node) -> bool:
@@ -219,11 +233,43 @@ def _collected(function: t.Function, call: t.Call) -> bool:
 
 
 def _is_unbounded(project: Project, loop: t.For, frame: Frame) -> bool:
-    """Silent for `range` (attempts, pages), for what is short, and for what is left early."""
+    """Silent for `range` (attempts, pages) and for what is short."""
     if loop.is_async or is_range(project, loop.iterable, frame) or _is_a_try(loop):
         return False
-    leaves = any(isinstance(node, (t.Break, t.Return)) for node in t.walk(*loop.body))
-    return not leaves and length(project, loop.iterable, frame) is None
+    return length(project, loop.iterable, frame) is None
+
+
+def _left_after(project: Project, loop: t.For, node: t.Node, frame: Frame) -> bool:
+    """True where the loop ends with the first call that answers: it looks for one, it does not call all."""
+    line, answers = project.span(node, frame).line, _answers(loop, node)
+    later = [leaving for leaving in _leaving(loop.body) if project.span(leaving, frame).line >= line]
+    return any(_depends_on(project, leaving, loop, frame, answers) for leaving in later)
+
+
+def _depends_on(project: Project, leaving: t.Node, loop: t.For, frame: Frame, answers: set[str]) -> bool:
+    """True where the loop is left without a condition, or with one on the answer."""
+    assert frame.function is not None
+    inside = set(t.walk(*loop.body))
+    holders = [holder for holder, _ in project.chain(leaving, frame.function) if holder in inside]
+    tests = [holder.test for holder in holders if isinstance(holder, t.Branch)]
+    asked = {name.id for name in t.walk(*tests) if isinstance(name, t.Name)}
+    return not tests or bool(asked & answers)
+
+
+def _answers(loop: t.For, node: t.Node) -> set[str]:
+    """The names that hold what the call gave."""
+    assigned = [n for n in t.walk(*loop.body) if isinstance(n, t.Assign) and n.value is not None]
+    targets = [
+        target for n in assigned if n.value is not None and node in t.walk(n.value) for target in n.targets
+    ]
+    return {name.id for name in t.walk(*targets) if isinstance(name, t.Name)}
+
+
+def _leaving(block: t.Block) -> list[t.Node]:
+    """Each `return` in a block, and each `break` that is not of a loop in it."""
+    nodes = list(t.walk(*block))
+    inner = {n for loop in nodes if isinstance(loop, (t.For, t.While)) for n in t.walk(*loop.body)}
+    return [n for n in nodes if isinstance(n, t.Return) or (isinstance(n, t.Break) and n not in inner)]
 
 
 def _is_a_try(loop: t.For) -> bool:
