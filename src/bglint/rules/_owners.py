@@ -47,7 +47,7 @@ def owner(project: Project, value: Value, depth: int = DEPTH) -> Owner | None:
     """The dependency that owns a value; None where it belongs to nobody, or nobody knows."""
     birth = value.birth
     if isinstance(value, Outside) and not value.instance:
-        return _kept_in_state(project, value, value.name.rpartition(".")[2])
+        return _kept_in_state(project, value, birth.name if birth else value.name.rpartition(".")[2])
     if birth is None or birth.kind not in ("dependency", "call") or not depth:
         return None
     for provider in birth.providers if birth.kind == "dependency" else _of_class(project, value, birth):

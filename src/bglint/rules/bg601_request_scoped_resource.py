@@ -124,7 +124,9 @@ def _handed_over(project: Project, site: TaskSite) -> Iterator[Finding]:
     for found in {each.provider.function: each for each in owners}.values():
         level, message = _verdict(project, site, found)
         if not _is_used(project, site, found):
-            level, message = "warning", f"{message} It makes no use of it today."
+            if level == "warning":
+                continue  # it is kept for the task in these versions, handed over or not
+            level, message = "warning", f"{message} The task makes no use of it today."
         cure = f"Pass ids and plain values, and open a new {_kind(found)} in the task."
         yield finding(project, CODE, site.call, site.frame, message, cure, level=level, site=site)
 
