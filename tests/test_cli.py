@@ -162,6 +162,15 @@ def test_a_file_that_cannot_be_parsed_is_2_and_the_others_are_linted(
     assert "broken.py:1" in (result.out if form == "text" else result.err)
 
 
+def test_a_file_given_by_name_must_parse_whatever_it_holds(bglint: Bglint, tmp_path: Path) -> None:
+    (tmp_path / "plain.py").write_text("def broken(:\n")
+    (tmp_path / "routes.py").write_text("from fastapi import FastAPI\ndef broken(:\n")
+    result = bglint("plain.py", ".")
+    assert result.code == 2
+    assert "plain.py:1  cannot be parsed" in result.out
+    assert "routes.py:2  cannot be parsed" in result.out
+
+
 def test_a_rule_that_fails_is_a_problem_and_costs_the_others_nothing(
     sleepy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

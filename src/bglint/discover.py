@@ -68,9 +68,15 @@ class Sources:
     """The Python files of one project, read when they are asked for."""
 
     def __init__(
-        self, root: str, files: Iterable[SourceFile], tests: Iterable[str], given: Mapping[str, bytes]
+        self,
+        root: str,
+        files: Iterable[SourceFile],
+        tests: Iterable[str],
+        given: Mapping[str, bytes],
+        named: frozenset[str],
     ) -> None:
         self.root = Path(root)
+        self._named = named
         self.files = tuple(sorted(files, key=lambda file: file.path))
         self.problems: list[Problem] = []
         self._bytes = dict(given)
@@ -87,6 +93,11 @@ class Sources:
     def shown(self) -> frozenset[str]:
         """The paths of the files that were given."""
         return frozenset(file.path for file in self.files if file.shown)
+
+    def to_be_understood(self, pattern: re.Pattern[bytes]) -> Iterator[SourceFile]:
+        """The files that were given by name, and those of the folders that were given that hold the pattern."""
+        yield from (file for file in self.files if file.absolute in self._named)
+        yield from (file for file in self.mentioning(pattern) if file.shown)
 
     @property
     def whole_project(self) -> bool:
@@ -286,7 +297,7 @@ def discover(
     walk.run()
     if not walk.found_given:
         raise PathError(f"no Python file in {', '.join(map(str, paths))}")
-    return Sources(walk.root, walk.files, walk.tests, contents)
+    return Sources(walk.root, walk.files, walk.tests, contents, walk.targets)
 
 
 def _absolute(path: str | Path) -> str:

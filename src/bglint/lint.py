@@ -42,7 +42,7 @@ def lint(
     started = time.perf_counter()
     config = config or configuration.load(Path(paths[0]).absolute())
     sources = discover(paths, config, given)
-    if config == Config() and not sources.mentioning(_OURS):
+    if config == Config() and not any(sources.to_be_understood(_OURS)):
         return Report(files=len(sources.files), seconds=time.perf_counter() - started)
 
     from bglint.rule import registry
@@ -51,6 +51,8 @@ def lint(
     rules = registry()
     active = active_rules(rules, config)
     project = _understand(sources, config)
+    for file in sources.to_be_understood(_OURS):
+        project.program.module(file.path)  # one that cannot be parsed becomes a problem, whatever it holds
     found, crashes = _run(active, project, progress)
     findings = _unique(finding for finding in found if _is_asked_for(finding, sources, config))
     names = {rule.code: rule.name for rule in rules.values()}
