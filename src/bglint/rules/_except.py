@@ -29,6 +29,7 @@ FAILED = re.compile(r"(?i)fail|error|abort|cancel|reject|dead|crash|incomplete|e
 _REPORTERS = re.compile(
     r"(?i)capture|report|record|notify|alert|fail|error|exception|rollbar|sentry|bugsnag|abort"
 )
+_ENVIRONMENT = re.compile(r"(?i)getenv|environ|settings|config|debug|verbose|app_env")
 _LOGGER = re.compile(r"(?i)log|structlog|logfire")
 _PRINTERS = re.compile(r"(?i)^(print|pprint|echo|secho|cprint|rprint)$")
 
@@ -48,7 +49,7 @@ def raises(handler: t.Handler) -> list[t.Raise]:
 
 def told(project: Project, handler: t.Handler, frame: Frame) -> Told:
     """What a handler that does not raise leaves of its exception: all of it, its message, or nothing."""
-    nodes = list(t.walk(*handler.body))
+    nodes = list(_unconditional(handler.body))
     name = handler.name
     if any(_keeps(project, node, name, frame) for node in nodes):
         return Told.ALL
@@ -57,6 +58,24 @@ def told(project: Project, handler: t.Handler, frame: Frame) -> Told:
     if any(_with_traceback(call) for call in logged):
         return Told.ALL
     return Told.MESSAGE if any(mentions(call, name) for call in logged) else Told.NOTHING
+
+
+def _unconditional(block: t.Block) -> Iterator[t.Node]:
+    """The nodes of a handler, without what only some environments do: `if settings.debug:`, `if os.getenv("X"):`."""
+    for statement in block:
+        if isinstance(statement, t.Branch) and not statement.orelse and _asks_environment(statement.test):
+            yield from t.walk(statement.test)
+        else:
+            yield from t.walk(statement)
+
+
+def _asks_environment(test: t.Expr) -> bool:
+    words = [
+        part.id if isinstance(part, t.Name) else part.name
+        for part in t.walk(test)
+        if isinstance(part, t.Name | t.Attribute)
+    ]
+    return any(_ENVIRONMENT.search(word) for word in words)
 
 
 def is_log(project: Project, call: t.Call, frame: Frame) -> bool:

@@ -18,7 +18,7 @@ from bglint.values import Frame, Items, Outside, Value
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
 _TIDYING = re.compile(
     r"(?i)^_*(a?close|unlink|remove|rmtree|rmdir|cancel|disconnect|quit|shutdown|terminate|kill|rollback|logout|release"
-    r"|cleanup|clean_up|stop|wait|join|dispose|flush|dirname|exists|is_file|path|str|delete_file|cleanup_\w+|is_set)$"
+    r"|cleanup|clean_up|stop|wait|join|dispose|result|exception|flush|dirname|exists|is_file|path|str|delete_file|cleanup_\w+|is_set)$"
 )
 _READERS = {"builtins", "pydantic", "dateutil", "numpy", "pandas", "orjson", "yaml", "pytz", "bs4", "lxml"}
 NEAR = 3

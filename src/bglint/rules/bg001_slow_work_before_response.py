@@ -21,7 +21,7 @@ _MAILERS = re.compile(
     r"\b(smtplib|aiosmtplib|fastapi_mail|emails|sendgrid|resend|mailjet_rest|yagmail|postmarker|mailtrap|exchangelib"
     r"|sib_api_v3_sdk|django\.core\.mail|azure\.communication|boto3|botocore|aiobotocore|googleapiclient)\b"
 )
-_MAILS = r"\.(\w*send\w*|post|create|execute)\s*\("
+_MAILS = re.compile(r"\.(\w*send\w*|post|create|execute)\s*\(")
 CURE = "Give it to the handler's `tasks: BackgroundTasks`, `tasks.add_task(...)`: it runs when the client has its answer."
 
 
@@ -146,10 +146,11 @@ def _is_idle(project: Project, node: t.Node, function: t.Function) -> bool:
 
 def _mailing(project: Project) -> Iterator[t.Function]:
     """The functions that send mail themselves, in modules that speak of a mail library."""
-    speaking = {module.path for module in project.modules(_MAILERS.pattern)}
-    for function in project.functions(_MAILS) if speaking else ():
-        if function.source.path in speaking and _sending(project, project.frame(function)) is not None:
-            yield function
+    for module in project.modules(_MAILERS.pattern):
+        lines = {number for number, line in enumerate(module.lines, 1) if _MAILS.search(line)}
+        for function in project.roles.functions_in(module, lines):
+            if _sending(project, project.frame(function)) is not None:
+                yield function
 
 
 def _sending(project: Project, frame: Frame) -> t.Call | None:
