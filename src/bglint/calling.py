@@ -224,7 +224,8 @@ def returned(names: Names, frame: Frame) -> Values:
 
 def _returned(names: Names, frame: Frame) -> Values:
     declared = _declared(names, frame)
-    return declared if known(declared) else handed_back(names, frame)
+    given = handed_back(names, frame)
+    return declared if known(declared) and all(map(anonymous, known(given))) else given
 
 
 def _declared(names: Names, frame: Frame) -> Values:
@@ -330,7 +331,9 @@ def item(names: Names, value: Value, index: tuple[t.Expr, ...], frame: Frame, ex
     if isinstance(value, Cls) or (isinstance(value, Outside) and not value.instance):
         return (Annotation(None, expr, frame),)
     if isinstance(value, Outside):
-        return (Outside(value.birth, f"{value.name}[]", True, value),)
+        fact = names.knowledge.fact(f"{value.name}.__getitem__")
+        kind = fact.returns if fact is not None and fact.returns else f"{value.name}[]"
+        return (Outside(value.birth, kind, True, value),)
     if isinstance(value, Instance):
         found = members.method(names, value.klass, "__getitem__")
         if found is not None:

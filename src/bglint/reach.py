@@ -28,10 +28,10 @@ from bglint.values import (
 )  # fmt: skip
 
 Place = Literal["event loop", "thread", "process"]
-MOST_VISITS = 600
+MOST_VISITS = 300
 """A task that runs more functions than this is followed to the nearest ones."""
 
-MOST_FRAMES_OF_ONE = 4
+MOST_FRAMES_OF_ONE = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,7 +192,8 @@ class Reach:
 
     def _decorator_place(self, name: str) -> Place | None:
         fact = self._names.knowledge.fact(name.removesuffix("()"))
-        where = fact.where if fact is not None and fact.runs is not None else ""
+        offloads = fact is not None and (fact.runs is not None or fact.wraps is not None)
+        where = fact.where if fact is not None and offloads else ""
         return where if where in ("thread", "process") else None  # type: ignore[return-value]
 
     # ------------------------------------------------------------ one function
