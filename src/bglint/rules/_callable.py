@@ -26,7 +26,13 @@ Answer = Literal["yes", "no", "maybe"]
 PLAIN = {
     f"builtins.{name}" for name in ("str", "bytes", "int", "float", "bool", "list", "dict", "set", "tuple")
 }
-STARTED = {"asyncio.create_task", "asyncio.ensure_future", "asyncio.gather"}
+STARTED = {
+    "asyncio.create_task",
+    "asyncio.ensure_future",
+    "asyncio.gather",
+    "asyncio.run_coroutine_threadsafe",
+}
+DONE = {"asyncio.run", "anyio.run", "anyio.from_thread.run"}
 
 
 def can_be_called(project: Project, value: Value) -> Answer:
@@ -49,7 +55,7 @@ def _instance(project: Project, value: Instance) -> Answer:
 def _outside(value: Outside) -> Answer:
     if not value.instance or value.name in (*TASK, *TASKS):
         return "yes"
-    return "no" if value.name in PLAIN or is_started(value) else "maybe"
+    return "no" if value.name in PLAIN or is_started(value) or is_done(value) else "maybe"
 
 
 def is_started(value: Value) -> bool:
@@ -62,6 +68,16 @@ def is_started(value: Value) -> bool:
         or name in ("asyncio.Task", "asyncio.Future")
         or (name.startswith("asyncio.") and name.endswith(".create_task()"))
     )
+
+
+def is_done(value: Outside) -> bool:
+    """True for what `asyncio.run` gives: the work has been done already."""
+    return value.name.removesuffix("()") in DONE or value.name.endswith(".run_until_complete()")
+
+
+def wrappers(value: Func) -> set[str]:
+    """The outside decorators around a function; those of FastAPI and Starlette give it back as it is."""
+    return {name for name in value.decorators if not name.startswith(("fastapi.", "starlette."))}
 
 
 def is_background(project: Project, value: Value) -> bool:

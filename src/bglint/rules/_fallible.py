@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from bglint.rules._paths import Way
 
 DEPTH = 3
-_LOGS = {"debug", "info", "warning", "error", "exception", "critical", "log", "print"}
+_OUTWARD = {"file", "network", "database", "process"}
 _HARMLESS = {
-    "add_task", "append", "add", "extend", "update", "get", "setdefault", "items", "keys", "values", "format", "join",
-    "strip", "lower", "upper", "split", "isoformat", "dict", "model_dump", "json", "model_validate", "from_orm", "copy",
-    "model_dump_json", "set_cookie", "perf_counter", "time", "now", "utcnow", "total_seconds", "hex", "startswith",
+    "debug", "info", "warning", "error", "exception", "critical", "log", "add_task", "append", "add", "extend",
+    "update", "get", "setdefault", "items", "keys", "values", "format", "join", "strip", "lower", "upper", "split",
+    "isoformat", "dict", "model_dump", "model_dump_json", "model_validate", "from_orm", "copy", "set_cookie",
+    "total_seconds", "startswith", "endswith", "replace",
 }  # fmt: skip
+"""Of a call that cannot be resolved only the name is left to go by."""
 
 
 def can_fail(project: Project, expr: t.Expr, frame: Frame, depth: int = DEPTH) -> bool:
@@ -30,30 +32,25 @@ def can_fail(project: Project, expr: t.Expr, frame: Frame, depth: int = DEPTH) -
 
 
 def _call_can_fail(project: Project, call: t.Call, frame: Frame, depth: int) -> bool:
-    name = dotted(call.func).rpartition(".")[2]
-    if name in _LOGS or name in _HARMLESS:
-        return False
     values = project.evaluate(call.func, frame)
     return any(_may_raise(project, value, call, frame, depth) for value in values)
 
 
 def _may_raise(project: Project, value: Value, call: t.Call, frame: Frame, depth: int) -> bool:
-    if isinstance(value, Cls):
-        return False
     if isinstance(value, Outside):
         fact = project.knowledge.fact(value.name)
-        return fact is not None and (fact.fails or fact.effect in ("file", "network", "database", "process"))
+        return fact is not None and (fact.fails or fact.effect in _OUTWARD)
     if isinstance(value, Func):
-        return _function_can_fail(project, value, call, frame, depth)
-    return True
+        return depth > 0 and _function_can_fail(project, value, call, frame, depth)
+    if isinstance(value, Cls):
+        return False
+    return depth == DEPTH and dotted(call.func).rpartition(".")[2] not in _HARMLESS
 
 
 def _function_can_fail(project: Project, value: Func, call: t.Call, frame: Frame, depth: int) -> bool:
-    if depth == 0:
-        return True
     inner = project.bind(value, *project.arguments(call, frame))
     for node in t.walk_function(value.function):
-        if isinstance(node, (t.Raise, t.Subscript)):
+        if isinstance(node, t.Raise):
             return True
         if isinstance(node, t.Call) and _call_can_fail(project, node, inner, depth - 1):
             return True

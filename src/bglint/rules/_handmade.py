@@ -90,7 +90,7 @@ def shared(project: Project) -> Iterator[Shared]:
     """Every tasks object that lives as long as the server."""
     for module in project.modules(r"BackgroundTasks\("):
         for name, call, source in _constructions(project, module):
-            yield Shared(call, source, name, tuple(_all_uses(project, name, call)))
+            yield Shared(call, source, name, tuple(_all_uses(project, name, call, source)))
 
 
 def _constructions(project: Project, module: Module) -> Iterator[tuple[str, t.Call, t.Source]]:
@@ -109,16 +109,25 @@ def _constructions(project: Project, module: Module) -> Iterator[tuple[str, t.Ca
                 yield entry.name, value, project.program.source(module, entry)
 
 
-def _all_uses(project: Project, name: str, call: t.Call) -> Iterator[Use]:
+def _all_uses(project: Project, name: str, call: t.Call, source: t.Source) -> Iterator[Use]:
     """What all functions that mention the name do with this object; anything outside of functions is an escape."""
-    for function in project.functions(rf"\b{re.escape(name)}\b"):
-        frame = project.frame(function)
-        mentions = {
-            id(node) for node in t.walk_function(function) if _means(project, node, name, call, frame)
-        }
-        yield from uses_in(function, frame, mentions)
     for module in project.modules(rf"\b{re.escape(name)}\b"):
+        if module.path != source.path and not _knows(module, source):
+            continue
+        lines = {number for number, line in enumerate(module.lines, 1) if name in line}
+        for function in project.roles.functions_in(module, lines):
+            frame = project.frame(function)
+            mentions = {
+                id(node) for node in t.walk_function(function) if _means(project, node, name, call, frame)
+            }
+            yield from uses_in(function, frame, mentions)
         yield from _outside_functions(project, module, name, call)
+
+
+def _knows(module: Module, source: t.Source) -> bool:
+    """True where a module mentions the one that keeps the object, or that package."""
+    parts = source.module.split(".")
+    return any(part in line for part in parts[-2:] for line in module.lines if "import" in line)
 
 
 def _means(project: Project, node: t.Node, name: str, call: t.Call, frame: Frame) -> bool:

@@ -19,21 +19,37 @@ PACKAGES = ("fastapi.", "starlette.", "sse_starlette.")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
-    """A `background=` of a response: the response's call, the value, and where."""
+    """What a response is given as its background, and where."""
 
-    call: t.Call
     value: t.Expr
     frame: Frame
 
 
 def backgrounds(project: Project) -> Iterator[Background]:
-    """Every `background=` that a response is built with."""
+    """Every `background=` that a response is built with, and every `response.background = ...`."""
     for function in project.functions(r"\bbackground\s*="):
         frame = project.frame(function)
         for node in t.walk_function(function):
-            value = node.keyword("background") if isinstance(node, t.Call) else None
-            if isinstance(node, t.Call) and value is not None and builds_response(project, node, frame):
-                yield Background(node, value, frame)
+            if isinstance(node, t.Call) and builds_response(project, node, frame):
+                value = node.keyword("background")
+            else:
+                value = _assigned(project, node, frame)
+            if value is not None:
+                yield Background(value, frame)
+
+
+def _assigned(project: Project, node: t.Node, frame: Frame) -> t.Expr | None:
+    """The value of `response.background = value`."""
+    for target in node.targets if isinstance(node, t.Assign) else ():
+        if (
+            not isinstance(target, t.Attribute)
+            or target.name != "background"
+            or not isinstance(node, t.Assign)
+        ):
+            continue
+        if any(is_response(project, value) for value in project.evaluate(target.value, frame)):
+            return node.value
+    return None
 
 
 def builds_response(project: Project, call: t.Call, frame: Frame) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from bglint import members
 from bglint import tree as t
 from bglint.project import Project
+from bglint.rules._callable import wrappers
 from bglint.values import Cls, Func, Instance, Outside, Partial, Value
 
 MARKERS = {"Depends", "Security", "Query", "Path", "Header", "Cookie", "Body", "Form", "File"}
@@ -62,12 +63,20 @@ def _method(project: Project, value: Cls | Instance, name: str) -> Bound | None:
 
 
 def _function(project: Project, value: Func) -> Bound | None:
-    if not set(value.decorators) <= _KEEPS_SIGNATURE:
+    if not wrappers(value) <= _KEEPS_SIGNATURE or _is_defined_twice(project, value.function):
         return None
     inner = _wrapped(project, value)
     if inner is not None:
         return inner
     return Bound(value.function, 1 if value.bound is not None else 0)
+
+
+def _is_defined_twice(project: Project, function: t.Function) -> bool:
+    """Two definitions in the arms of an `if`: which of them it is cannot be said."""
+    module = project.program.module(function.source.path)
+    if module is None or function.owner or "<locals>" in function.qualname:
+        return False
+    return len([entry for entry in module.outline.named(function.name) if entry.kind == "function"]) > 1
 
 
 def _wrapped(project: Project, value: Func) -> Bound | None:

@@ -96,6 +96,8 @@ def call_instead_of_callable(project: Project) -> Iterator[Finding]:
     for background in backgrounds(project):
         if _is_no_background(project, background):
             yield _as_background(project, background)
+    for function in project.functions(r"BackgroundTasks\("):
+        yield from _bare_in_list(project, function)
 
 
 # ---------------------------------------------------------------- add_task(f(x))
@@ -118,6 +120,8 @@ def _is_written_as_value(expr: t.Expr, values: Values) -> bool:
     """A call, a literal, or a name that holds a coroutine; not a callback that may be None."""
     if isinstance(expr, (t.Call, t.Await, t.Collection, t.Mapping, t.Text)):
         return True
+    if isinstance(expr, t.Conditional):
+        return all(isinstance(part, (t.Call, t.Await)) for part in (expr.body, expr.orelse))
     if isinstance(expr, t.Constant):
         return expr.value is not None
     return all(isinstance(value, (Coroutine, Generator)) or is_started(value) for value in values)
@@ -137,7 +141,11 @@ def _is_unknown_call(project: Project, written: Written) -> bool:
 
 def _sounds_like_factory(call: t.Call) -> bool:
     name = dotted(call.func).rpartition(".")[2].lower()
-    return any(word in name for word in _FACTORIES) or dotted(call.func).endswith(("()", "[...]"))
+    return (
+        name in ("s", "si", "subtask")
+        or any(word in name for word in _FACTORIES)
+        or dotted(call.func).endswith(("()", "[...]"))
+    )
 
 
 _FACTORIES = (
@@ -235,6 +243,32 @@ def _separated(project: Project, call: t.Call, frame: Frame) -> str | None:
     return ", ".join(project.text(part, frame) for part in parts)
 
 
+# ------------------------------------------------------ BackgroundTasks([function])
+
+
+def _bare_in_list(project: Project, function: t.Function) -> Iterator[Finding]:
+    """Functions without a BackgroundTask around them, in the list that `BackgroundTasks(...)` is given."""
+    frame = project.frame(function)
+    for node in t.walk_function(function):
+        given = node.argument(0, "tasks") if isinstance(node, t.Call) else None
+        if not isinstance(given, t.Collection) or not isinstance(node, t.Call):
+            continue
+        if project.tasks_object(node, frame) is None:
+            continue
+        for item in given.items:
+            values = project.evaluate(item, frame)
+            if values and all(isinstance(v, (Func, Partial)) for v in values):
+                yield _bare(project, item, frame)
+
+
+def _bare(project: Project, item: t.Expr, frame: Frame) -> Finding:
+    text = _short(project.text(item, frame))
+    message = (
+        f"`{text}` stands in the list without a BackgroundTask around it: running it fails after the response"
+    )
+    return finding(project, "BG101", item, frame, message, f"write `BackgroundTask({text}, ...)`", trace=())
+
+
 # ------------------------------------------------------------ background=f(x)
 
 
@@ -246,6 +280,10 @@ def _is_no_background(project: Project, background: Background) -> bool:
         return False
     if isinstance(expr, t.Call) and _is_none(values):
         return _is_first_party_call(project, expr, frame)
+    if isinstance(expr, t.Call) and any(
+        is_background(project, v) for v in project.evaluate(expr.func, frame)
+    ):
+        return True
     if _is_none(values):
         return False
     return all(_fails_as_background(project, value, expr) for value in values)

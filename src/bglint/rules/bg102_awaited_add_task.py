@@ -8,7 +8,9 @@ from bglint import edits, members
 from bglint import tree as t
 from bglint.model import Finding, Fix, Span
 from bglint.project import Project
+from bglint.roles import last_name
 from bglint.rule import finding, rule
+from bglint.rules._parents import parent
 from bglint.sites import TaskSite
 from bglint.values import Instance, Outside
 
@@ -76,23 +78,29 @@ def awaited_add_task(project: Project) -> Iterator[Finding]:
     `BackgroundTasks.add_task` in starlette/background.py is a plain `def` that returns nothing.
     """
     for site in project.sites:
-        wait = _await(site)
+        wait = _wait(site)
         if wait is not None and _is_the_frameworks(project, site):
             yield finding(
                 project, "BG102", wait, site.frame,
-                "`add_task` returns None, and `await None` fails: the request ends in a 500 "
+                "`add_task` returns None, and waiting for None fails: the request ends in a 500 "
                 f"and the task `{project.task_name(site)}` never runs",
-                "drop the `await`, the task is only noted here and runs after the response",
-                site=site, trace=(), fix=_fix(project, site, wait),
+                "write the `add_task(...)` by itself: the task is only noted here and runs after the response",
+                site=site, trace=(), fix=_fix(project, site, wait) if isinstance(wait, t.Await) else None,
             )  # fmt: skip
 
 
-def _await(site: TaskSite) -> t.Await | None:
-    """The `await` that stands before an add_task."""
+_WAITERS = {"gather", "wait_for", "shield", "create_task", "ensure_future", "run_until_complete"}
+
+
+def _wait(site: TaskSite) -> t.Expr | None:
+    """The `await` that stands before an add_task, or the `gather(...)` around it."""
     if site.kind != "add_task" or site.function is None:
         return None
-    nodes = t.walk_function(site.function)
-    return next((node for node in nodes if isinstance(node, t.Await) and node.value is site.call), None)
+    above = parent(site.call, site.function)
+    if isinstance(above, t.Argument):
+        around = parent(above, site.function)
+        return around if isinstance(around, t.Call) and last_name(around.func) in _WAITERS else None
+    return above if isinstance(above, t.Await) else None
 
 
 def _is_the_frameworks(project: Project, site: TaskSite) -> bool:

@@ -10,7 +10,9 @@ from bglint.model import Edit, Finding, Fix
 from bglint.project import Project, dotted, short_function
 from bglint.reach import Outer, Visit
 from bglint.rule import finding, rule
+from bglint.rules._callable import wrappers
 from bglint.rules._written import handed
+from bglint.scope import scope
 from bglint.sites import TaskSite
 from bglint.values import Coroutine, Frame, Func, Outside, Value, Values
 
@@ -109,15 +111,30 @@ def _dropped(project: Project, visit: Visit) -> Iterator[t.Call]:
     if function is None or function.is_generator or _asks_first(function, visit.frame):
         return
     for node in t.walk_function(function):
-        if isinstance(node, t.Evaluate) or (isinstance(node, t.Return) and visit.before is None):
+        if isinstance(node, t.Evaluate):
             yield from _coroutines(project, node.value, visit.frame)
+        elif isinstance(node, t.Return) and visit.before is None:
+            yield from _coroutines(project, _kept_for_return(node, function), visit.frame)
+
+
+def _kept_for_return(node: t.Return, function: t.Function) -> t.Expr | None:
+    """What is returned; for `result = f(x)` with `return result` as its only use the call."""
+    if not isinstance(node.value, t.Name):
+        return node.value
+    name = node.value.id
+    bound = scope(function).bindings.get(name, ())
+    reads = [part for part in t.walk_function(function) if isinstance(part, t.Name) and part.id == name]
+    if len(bound) != 1 or len(reads) != 2 or bound[0].steps:
+        return None
+    return bound[0].value
 
 
 def _coroutines(project: Project, expr: t.Expr | None, frame: Frame) -> Iterator[t.Call]:
     """The calls that make up `expr`, if a coroutine is all that it can give."""
-    if isinstance(expr, t.Conditional):
-        yield from _coroutines(project, expr.body, frame)
-        yield from _coroutines(project, expr.orelse, frame)
+    parts = _alternatives(expr)
+    if parts:
+        for part in parts:
+            yield from _coroutines(project, part, frame)
     elif isinstance(expr, t.Await):
         if _is_coroutine(project.evaluate(expr, frame)) and isinstance(expr.value, t.Call):
             yield expr.value
@@ -125,6 +142,17 @@ def _coroutines(project: Project, expr: t.Expr | None, frame: Frame) -> Iterator
         _is_coroutine(project.evaluate(expr, frame)) or _is_known(project, expr, frame)
     ):
         yield expr
+
+
+def _alternatives(expr: t.Expr | None) -> tuple[t.Expr, ...]:
+    """The expressions of which one is the value: `a if x else b`, `x and a`, the elements of a dropped list."""
+    if isinstance(expr, t.Conditional):
+        return (expr.body, expr.orelse)
+    if isinstance(expr, t.Operation) and expr.kind in ("and", "or"):
+        return expr.operands[1:]
+    if isinstance(expr, t.Comprehension) and expr.kind in ("list", "set"):
+        return expr.elements
+    return ()
 
 
 def _is_coroutine(values: Values) -> bool:
@@ -163,7 +191,7 @@ def _mentions(node: t.Node) -> bool:
 def _in_a_thread(project: Project, visit: Visit) -> Iterator[tuple[t.Call, str]]:
     """Calls such as `run_in_threadpool(f)` of an async `f`: the thread makes a coroutine and drops it."""
     function = visit.frame.function
-    if function is None:
+    if function is None or _asks_first(function, visit.frame):
         return
     dropped = {id(_bare(node.value)) for node in t.walk_function(function) if isinstance(node, t.Evaluate)}
     for outer in project.steps(visit.frame)[1]:
@@ -194,7 +222,7 @@ def _is_async(project: Project, expr: t.Expr | None, frame: Frame) -> bool:
 
 
 def _is_plain_async(value: Func) -> bool:
-    return value.function.is_async and not value.function.is_generator and not value.decorators
+    return value.function.is_async and not value.function.is_generator and not wrappers(value)
 
 
 def _handed_to_a_thread(project: Project, site: TaskSite) -> Iterator[str]:

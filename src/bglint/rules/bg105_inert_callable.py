@@ -9,7 +9,8 @@ from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, short_function
 from bglint.rule import finding, rule
-from bglint.values import Class, Cls, Func, Partial, Value, known
+from bglint.rules._callable import wrappers
+from bglint.values import Class, Cls, Func, Generator, Partial, Value, known
 
 _CACHES = {"functools.lru_cache", "functools.cache", "functools.lru_cache()"}
 _INERT_BASES = {"builtins.object", "abc.ABC", "typing.Protocol", "typing.Generic"}
@@ -106,7 +107,7 @@ def _unwrapped(value: Value) -> Value:
 def _reason(project: Project, value: Value) -> tuple[str, str] | None:
     """Why calling the task does nothing, and what to write; None where it does something."""
     if isinstance(value, Func):
-        return _inert_function(value)
+        return _inert_function(value) or _lambda(project, value)
     if isinstance(value, Cls) and _is_command(project, value.klass):
         name = value.klass.name
         return (
@@ -118,18 +119,33 @@ def _reason(project: Project, value: Value) -> tuple[str, str] | None:
 
 def _inert_function(value: Func) -> tuple[str, str] | None:
     function, name = value.function, short_function(value.function)
-    if function.is_generator and not value.decorators:
+    if function.is_generator and not wrappers(value):
         kind = "an async generator" if function.is_async else "a generator"
         return (
             f"`{name}` is {kind} function: calling it runs not a line of it, the task does nothing",
             f"take the `yield` out of `{name}`, or hand over a function that goes through it with a `for`",
         )
-    if function.is_async and value.decorators and set(value.decorators) <= _CACHES:
+    if function.is_async and wrappers(value) and wrappers(value) <= _CACHES:
         return (
             f"`{name}` is async behind a cache: the runner does not see that it must await it, the task does nothing",
             f"hand over a function without the cache, or one that awaits `{name}`",
         )
     return None
+
+
+def _lambda(project: Project, value: Func) -> tuple[str, str] | None:
+    """`lambda: rows()`, which only makes the generator."""
+    body = value.function.body[0] if value.function.is_lambda else None
+    if not isinstance(body, t.Return):
+        return None
+    frame = project.bind(value, (), {})
+    values = project.evaluate(body.value, frame)
+    if not values or not all(isinstance(made, Generator) for made in values):
+        return None
+    return (
+        "the lambda only makes a generator: not a line of it runs, the task does nothing",
+        "hand over a function that goes through the generator with a `for`",
+    )
 
 
 def _is_command(project: Project, klass: Class) -> bool:

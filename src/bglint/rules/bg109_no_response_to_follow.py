@@ -224,7 +224,7 @@ _AFTER: dict[Level, str] = {
 
 def _websocket_with(project: Project, dependency: t.Function) -> t.Function | None:
     """A websocket endpoint that depends on a function."""
-    for function in project.functions(r"\bwebsocket"):
+    for function in project.functions(r":\s*[\w.]*\bWebSocket\b"):
         role = project.role(function)
         if role is not None and role.kind == "websocket" and dependency in dependencies(project, function):
             return function

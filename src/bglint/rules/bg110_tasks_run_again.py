@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bglint import tree as t
@@ -89,8 +90,9 @@ def tasks_run_again(project: Project) -> Iterator[Finding]:
             yield _kept(project, kept)
     for function in project.functions(r"BackgroundTasks\(\)"):
         yield from _defaults(project, function)
-    for function in project.functions(r"await\s+[\w.]+\(\)"):
-        yield from _awaited(project, function)
+    for name in _annotated_names(project):
+        for function in project.functions(rf"await\s+(\w+\.)*{name}\(\)"):
+            yield from _awaited(project, function)
 
 
 # ------------------------------------------------------- kept by module or class
@@ -150,6 +152,15 @@ def _default(project: Project, function: t.Function, parameter: t.Parameter) -> 
 
 
 # ------------------------------------------------------------------ await tasks()
+
+
+def _annotated_names(project: Project) -> set[str]:
+    """The names that are given to parameters and attributes which hold tasks."""
+    found = set()
+    for module in project.modules(r"BackgroundTasks"):
+        found |= set(re.findall(r"(\w+)\s*:[^=,)\n]*BackgroundTasks", "".join(module.lines)))
+        found |= set(re.findall(r"self\.(\w+)\s*=\s*\w*tasks\b", "".join(module.lines)))
+    return found
 
 
 def _awaited(project: Project, function: t.Function) -> Iterator[Finding]:
