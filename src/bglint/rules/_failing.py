@@ -15,6 +15,7 @@ from bglint.reach import Contact, Visit
 from bglint.rules._contacts import argument, unsure
 from bglint.rules._escape import Failure, escapes, in_aftermath
 from bglint.rules._parents import nodes
+from bglint.rules._switches import is_switched_off
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Instance, Value
 
@@ -79,7 +80,9 @@ def _is_fallible(project: Project, contact: Contact) -> bool:
 def _gets_out(project: Project, contact: Contact) -> bool:
     if contact.node is contact.visit.site.call:
         return True
-    if in_aftermath(project, contact.visit, contact.node):
+    if in_aftermath(project, contact.visit, contact.node) or is_switched_off(
+        project, contact.visit, contact.node
+    ):
         return False
     return escapes(project, contact.visit, contact.node, Failure(call=contact.name, telling=True))
 

@@ -9,6 +9,7 @@ from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rules._parents import nodes
+from bglint.rules._switches import is_switched_off
 from bglint.sites import TaskSite
 from bglint.values import Values
 
@@ -33,7 +34,8 @@ def nearest_raises(project: Project, sites: Iterable[TaskSite], wanted: Wanted) 
     """One entry a `raise` statement that is wanted, of all these tasks."""
     found: dict[t.Raise, list[Visit]] = {}
     for visit, node in _raises(project, sites):
-        if wanted(visit, node, project.evaluate(node.value, visit.frame)):
+        raised = project.evaluate(node.value, visit.frame)
+        if wanted(visit, node, raised) and not is_switched_off(project, visit, node):
             found.setdefault(node, []).append(visit)
     for node, visits in found.items():
         first = min(visits, key=lambda visit: visit.depth + len(visit.site.context.hops))

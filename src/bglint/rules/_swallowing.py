@@ -170,7 +170,10 @@ def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
     parts = list(t.walk(*body))
     inside = set(map(id, parts))
     edges, outers = project.steps(visit.frame)
-    if any(isinstance(e, Edge) and isinstance(e.node, t.Call) and id(e.node) in inside for e in edges):
+    near = visit.depth < NEAR
+    if near and any(
+        isinstance(e, Edge) and isinstance(e.node, t.Call) and id(e.node) in inside for e in edges
+    ):
         return True
     if any(isinstance(o, Outer) and id(o.node) in inside and _is_remote(o) for o in outers):
         return True
