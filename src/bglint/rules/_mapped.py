@@ -51,11 +51,9 @@ def is_mapped(project: Project, klass: Class) -> bool:
 
 def _asked_for(project: Project, value: Outside) -> Iterator[Class]:
     """The classes named in `select(User)`, `session.query(User)`, `session.get(User, 5)` behind a result."""
-    of: Value | None = value
-    while isinstance(of, Outside):
+    for of in origins(value):
         if of.birth is not None and isinstance(of.birth.node, t.Call):
             yield from _named(project, of.birth.node, of.birth.frame, DEPTH)
-        of = of.of
 
 
 def _named(project: Project, asking: t.Node, frame: Frame, depth: int) -> Iterator[Class]:
@@ -76,3 +74,42 @@ def _named(project: Project, asking: t.Node, frame: Frame, depth: int) -> Iterat
 
 def _last(expr: t.Expr) -> str:
     return expr.name if isinstance(expr, t.Attribute) else expr.id if isinstance(expr, t.Name) else ""
+
+
+def origins(value: Value) -> Iterator[Outside]:
+    """An outside value, what it was taken from or called on, what that was taken from ..."""
+    of: Value | None = value
+    while isinstance(of, Outside):
+        yield of
+        of = of.of
+
+
+def is_lazy(project: Project, klass: Class, name: str) -> bool:
+    """True for a relationship that is loaded when it is first read."""
+    values = members.attribute(project.names, Cls(None, klass), name)
+    for of in (of for value in values for of in origins(value)):
+        if of.name.rpartition(".")[2] in ("relationship()", "Relationship()"):
+            node = of.birth.node if of.birth is not None else None
+            return not (isinstance(node, t.Call) and node.keyword("lazy") is not None)
+    return False
+
+
+def is_loaded_with(project: Project, value: Value) -> bool:
+    """True where the query that gave a row names what to load with it: `selectinload(User.orders)`."""
+    births = (of.birth for of in origins(value) if of.birth is not None)
+    return any(_names_more(project, birth.node, birth.frame, DEPTH) for birth in births)
+
+
+def _names_more(project: Project, asking: t.Node, frame: Frame, depth: int) -> bool:
+    for node in t.walk(asking):
+        if _loads(node):
+            return True
+        for value in project.evaluate(node, frame) if isinstance(node, t.Name) and depth else ():
+            births = (of.birth for of in origins(value) if of.birth is not None)
+            if any(_names_more(project, birth.node, birth.frame, depth - 1) for birth in births):
+                return True
+    return False
+
+
+def _loads(node: t.Node) -> bool:
+    return isinstance(node, t.Call) and (_last(node.func) == "options" or _last(node.func).endswith("load"))

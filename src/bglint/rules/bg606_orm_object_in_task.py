@@ -11,9 +11,9 @@ from bglint.project import Project
 from bglint.rule import finding, rule
 from bglint.rules._deeds import Deed, Way, deeds, given, may_follow, root, way_to
 from bglint.rules._handed import handed, spread
-from bglint.rules._mapped import mapped
+from bglint.rules._mapped import is_lazy, is_loaded_with, mapped, origins
 from bglint.rules._owners import owner
-from bglint.rules._sessions import ASYNC, session_of
+from bglint.rules._sessions import ASYNC, SYNC, session_of
 from bglint.sites import TaskSite
 from bglint.values import Class, Frame, Outside, Value
 
@@ -40,6 +40,9 @@ def orm_object_in_task(project: Project) -> Iterator[Finding]:
       connection until the task ends. That is a warning.
 
     A session made with `expire_on_commit=False` keeps the columns, and bglint says nothing.
+
+    The same happens, without a commit, to a relationship that is loaded when it is first read, if that is in the task:
+    with an `AsyncSession`, and where the session is closed before.
 
     ## Example
     ```python
@@ -135,19 +138,23 @@ def orm_object_in_task(project: Project) -> Iterator[Finding]:
     for site in project.sites:
         for value in handed(project, site):
             klass = mapped(project, value)
-            if klass is not None and _is_read(project, site, klass):
-                yield from _expired(project, site, value, klass)
+            if klass is not None:
+                read = _read(project, site, klass)
+                expired = list(_expired(project, site, value, klass)) if read else []
+                yield from expired or _unloaded(project, site, value, klass, read)
 
 
-def _is_read(project: Project, site: TaskSite, klass: Class) -> bool:
-    """True where the task reads a column."""
-    return any(
-        isinstance(node, t.Attribute)
-        and members.method(project.names, klass, node.name) is None
-        and _is_row(project, node.value, visit.frame, klass)
-        for visit in project.visits(site)
-        for node in (t.walk_function(visit.frame.function) if visit.frame.function is not None else ())
-    )
+def _read(project: Project, site: TaskSite, klass: Class) -> set[str]:
+    """The columns and relationships that the task reads."""
+    return {name for visit in project.visits(site) for name in _read_in(project, visit.frame, klass)}
+
+
+def _read_in(project: Project, frame: Frame, klass: Class) -> Iterator[str]:
+    nodes = t.walk_function(frame.function) if frame.function is not None else ()
+    for node in (each for each in nodes if isinstance(each, t.Attribute)):
+        is_method = members.method(project.names, klass, node.name) is not None
+        if not is_method and _is_row(project, node.value, frame, klass):
+            yield node.name
 
 
 def _is_row(project: Project, expr: t.Expr, frame: Frame, klass: Class) -> bool:
@@ -172,6 +179,28 @@ def _expired(project: Project, site: TaskSite, value: Value, klass: Class) -> It
         level, message = _verdict(project, site, session, klass)
         cure = "Pass its id, or the values that the task needs."
         yield finding(project, CODE, site.call, site.frame, message, cure, level=level, site=site)
+
+
+def _unloaded(
+    project: Project, site: TaskSite, value: Value, klass: Class, read: set[str]
+) -> Iterator[Finding]:
+    """A relationship that nobody has loaded, of a row whose session is closed, or cannot load it, in the task."""
+    session = next((link for link in origins(value) if project.is_a(link, *SYNC, *ASYNC)), None)
+    lazy = sorted(name for name in read if is_lazy(project, klass, name))
+    if not isinstance(session, Outside) or not lazy or is_loaded_with(project, value):
+        return
+    if any(name in _read_in(project, frame, klass) for frame, _ in way_to(site) for name in lazy):
+        return
+    what, task = f"`{klass.name}.{lazy[0]}`", f"`{project.task_name(site)}`"
+    cure = (
+        "Load it in the handler (`selectinload`) and pass the values, or pass the id and load it in the task."
+    )
+    if project.is_a(session, *ASYNC):
+        message = f"Nobody has loaded {what}, and an AsyncSession cannot do it by itself: {task} fails on it."
+        yield finding(project, CODE, site.call, site.frame, message, cure, site=site)
+    elif _is_closed_first(project, site, session):
+        message = f"Nobody has loaded {what}, and its session is closed before the task: {task} fails on it."
+        yield finding(project, CODE, site.call, site.frame, message, cure, site=site)
 
 
 def _holds(project: Project, done: list[Deed], commit: Deed, value: Value, klass: Class) -> bool:
@@ -250,13 +279,10 @@ def _is_used(project: Project, site: TaskSite, commit: Deed, klass: Class, into:
 
 def _verdict(project: Project, site: TaskSite, session: Outside, klass: Class) -> tuple[Level, str]:
     what, task = f"the `{klass.name}`", f"`{project.task_name(site)}`"
-    framework, whose = project.framework(site.frame.path), owner(project, session)
     if project.is_a(session, *ASYNC):
         message = f"The commit has expired {what}, and an AsyncSession cannot load it again by itself:"
         return "error", f"{message} {task} fails with MissingGreenlet."
-    closed_by_block = whose is None and session.birth is not None and session.birth.kind == "with"
-    closed_first = whose is not None and (whose.function_scope or framework.closes_before_tasks is True)
-    if closed_by_block or closed_first:
+    if _is_closed_first(project, site, session):
         return "error", (
             f"The commit has expired {what}, and its session is closed before the task: "
             f"{task} fails with DetachedInstanceError."
@@ -265,3 +291,12 @@ def _verdict(project: Project, site: TaskSite, session: Outside, klass: Class) -
         f"The commit has expired {what}: reading it, the task {task} goes back to the session of a request that has "
         f"been answered, if that is still open."
     )
+
+
+def _is_closed_first(project: Project, site: TaskSite, session: Outside) -> bool:
+    """True where the session is closed before the task runs: by a block of the handler, or by its dependency."""
+    whose = owner(project, session)
+    if whose is None:
+        return session.birth is not None and session.birth.kind == "with"
+    framework = project.framework(site.frame.path)
+    return whose.function_scope or whose.middleware or framework.closes_before_tasks is True
