@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import pytest
 
 import bglint.knowledge
-from bglint.knowledge import Fact, Knowledge, KnowledgeError
+from bglint.knowledge import EFFECTS, Fact, Knowledge, KnowledgeError
 from bglint.knowledge.fact import read_fact
 from bglint.knowledge.pattern import expand
-from bglint.knowledge.table import HERE, Table, load, places, tomllib
+from bglint.knowledge.table import HERE, SECTIONS, Table, load, places, tomllib
 from tests import knowledge_names, knowledge_proofs
 
 STEMS = sorted(path.stem for path in HERE.glob("[!_]*.toml"))
@@ -320,7 +320,7 @@ def test_a_table_is_found_by_every_package_it_speaks_of(stem: str) -> None:
 
 def test_the_index_names_no_package_in_vain() -> None:
     spoken = {package for stem in STEMS for package in packages(load(stem))}
-    assert set(places()) - spoken - set(STEMS) == set()
+    assert set(places()) - spoken == set()
 
 
 @pytest.mark.parametrize("stem", STEMS)
@@ -413,3 +413,20 @@ def test_a_call_that_does_not_block_escapes() -> None:
 def test_nothing_is_proved_that_no_table_says() -> None:
     said = {name for stem in STANDARD for name, fact in entries(stem) if fact.blocks}
     assert (set(knowledge_proofs.PROOFS) | knowledge_proofs.SYSTEM_CALLS) - said == set()
+
+
+def test_the_page_for_users_shows_tables_that_load() -> None:
+    page = (HERE.parents[2] / "docs" / "knowledge.md").read_text(encoding="utf-8")
+    tables = [tomllib.loads(block.partition("```")[0]) for block in page.split("```toml\n")[1:]]
+    knowledge = Knowledge(tables[0]["tool"]["bglint"]["knowledge"])
+    assert knowledge.fact("acme.connect().ask") == Fact(
+        effect="network", timeout="timeout", fails=True, twin="acme.AsyncClient"
+    )
+    assert knowledge.handles("acme.AcmeError", "acme.Client.send")
+    assert knowledge.fact("requests.get") == Fact()
+
+
+def test_the_page_for_users_explains_every_key() -> None:
+    page = (HERE.parents[2] / "docs" / "knowledge.md").read_text(encoding="utf-8")
+    keys = {"async" if name == "is_async" else name for name in Fact.__dataclass_fields__}
+    assert {name for name in (*keys, *SECTIONS, *EFFECTS) if f"`{name}`" not in page} == set()

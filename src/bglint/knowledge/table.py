@@ -102,8 +102,8 @@ def load(stem: str) -> Table:
 
 
 def places() -> dict[str, str]:
-    """Which file speaks of which top-level package; most bear its name, `_index.toml` tells the others."""
-    found = {path.stem: path.stem for path in HERE.glob("[!_]*.toml")}
+    """Which file speaks of which top-level package: the one of its name, or those that `_index.toml` lists."""
     with (HERE / "_index.toml").open("rb") as file:
         index = tomllib.load(file)
-    return found | {package: stem for stem, packages in index.items() for package in packages}
+    stems = [path.stem for path in HERE.glob("[!_]*.toml")]
+    return {package: stem for stem in stems for package in index.get(stem, [stem])}
