@@ -19,6 +19,7 @@ from bglint.rules._switches import is_switched_off
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Instance, Value
 
+LONG = 50
 _UNDER_WAY = re.compile(
     r"(?i)^(running|processing|in[_ -]?progress|started|starting|working|generating|pending|busy)$"
 )
@@ -66,8 +67,15 @@ def runs_its_own_way(project: Project, site: TaskSite) -> bool:
 def _calls(project: Project, site: TaskSite) -> Iterator[Spot]:
     for contact in project.contacts(site):
         if _is_fallible(project, contact) and _gets_out(project, contact):
-            written = contact.name if contact.node is site.call else dotted(contact.node.func)
+            written = contact.name if contact.node is site.call else shortened(contact.node.func)
             yield Spot(site, contact.visit, contact.node, f"`{written}`")
+
+
+def shortened(called: t.Expr) -> str:
+    """`session.query...all` of a long chain of calls."""
+    written = dotted(called)
+    parts = written.split(".")
+    return written if len(written) <= LONG else f"{parts[0]}...{parts[-1]}"
 
 
 def _is_fallible(project: Project, contact: Contact) -> bool:

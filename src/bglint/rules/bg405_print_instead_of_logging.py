@@ -142,9 +142,20 @@ def _rewritten(project: Project, call: t.Call, frame: Frame, logger: str) -> Edi
     values = [a.value for a in call.arguments if a.keyword is None]
     texts = [project.text(value, frame) for value in values]
     if len(values) > 1 or not _is_text(values[0]):
-        texts = [f'"{" ".join(["%s"] * len(values))}"', *texts]
+        others = [text for value, text in zip(values, texts, strict=True) if not _is_plain_text(value)]
+        texts = [f'"{" ".join(map(_placed, values))}"', *others]
     method = "exception" if _in_handler(project, call, frame) else "info"
     return replace(frame.path, project.span(call, frame), f"{logger}.{method}({', '.join(texts)})")
+
+
+def _placed(value: t.Expr) -> str:
+    """What stands in the format for one value: plain text itself, else a placeholder."""
+    return str(value.value) if isinstance(value, t.Constant) and _is_plain_text(value) else "%s"
+
+
+def _is_plain_text(value: t.Expr) -> bool:
+    text = value.value if isinstance(value, t.Constant) else None
+    return isinstance(text, str) and text.isprintable() and not set(text) & set('%"\\')
 
 
 def _is_text(expr: t.Expr) -> bool:
