@@ -10,7 +10,6 @@ from bglint.model import Edit, Finding, Fix
 from bglint.project import Project
 from bglint.reach import Contact
 from bglint.rule import finding, rule
-from bglint.rules._contacts import module_text
 from bglint.sites import TaskSite
 from bglint.values import Frame, Outside
 
@@ -126,7 +125,7 @@ def _fix(project: Project, prints: list[t.Call], frame: Frame) -> Fix | None:
     calls = list(dict.fromkeys(prints))
     if frame.function is None or not all(map(_is_plain, calls)):
         return None
-    logger, edits = add_logger(module_text(project, frame.path), frame.path)
+    logger, edits = add_logger(project.source(frame.path), frame.path)
     rewritten = [_rewritten(project, call, frame, logger) for call in calls]
     return Fix(f"Replace `print` by `{logger}`", (*edits, *rewritten), safe=False)
 
