@@ -21,12 +21,16 @@ def sections(rule: Rule) -> dict[str, str]:
 
 
 def found_in(rule: Rule, heading: str, folder: Path) -> set[str]:
-    """The codes that bglint reports for the app under a heading; advice counts only for the rule itself."""
+    """The codes that bglint reports for the app under a heading; advice counts only for the rule itself.
+
+    As in fixtures, the first line of the app may name the FastAPI version that it is judged by.
+    """
     code = re.findall(r"^```python\n(.*?)^```$", sections(rule)[heading], re.MULTILINE | re.DOTALL)
     assert len(code) == 1
     compile(code[0], heading, "exec")
     (folder / "app.py").write_text(code[0], "utf-8")
-    report = lint([folder], Config(strict=True))
+    version = re.match(r"# fastapi-version: (\S+)", code[0])
+    report = lint([folder], Config(strict=True, fastapi_version=version[1] if version else None))
     return {f.code for f in report.findings if f.level != "advice" or f.code == rule.code}
 
 
