@@ -12,7 +12,6 @@ from bglint import tree as t
 from bglint.model import Step
 from bglint.project import Project, dotted, task_function
 from bglint.reach import Contact, Visit
-from bglint.rules._contacts import argument, unsure
 from bglint.rules._escape import Failure, escapes, in_aftermath
 from bglint.rules._parents import nodes
 from bglint.rules._switches import is_switched_off
@@ -66,7 +65,7 @@ def runs_its_own_way(project: Project, site: TaskSite) -> bool:
 
 def _calls(project: Project, site: TaskSite) -> Iterator[Spot]:
     for contact in project.contacts(site):
-        if _is_fallible(project, contact) and _gets_out(project, contact):
+        if _is_fallible(contact) and _gets_out(project, contact):
             written = contact.name if contact.node is site.call else shortened(contact.node.func)
             yield Spot(site, contact.visit, contact.node, f"`{written}`")
 
@@ -78,11 +77,8 @@ def shortened(called: t.Expr) -> str:
     return written if len(written) <= LONG else f"{parts[0]}...{parts[-1]}"
 
 
-def _is_fallible(project: Project, contact: Contact) -> bool:
-    fact = contact.fact
-    if fact is None or not fact.fails or contact.visit.where == "process":
-        return False
-    return not fact.if_given or unsure(project, contact) or argument(contact, 0, fact.if_given) is not None
+def _is_fallible(contact: Contact) -> bool:
+    return contact.fact is not None and contact.fact.fails and contact.visit.where != "process"
 
 
 def _gets_out(project: Project, contact: Contact) -> bool:
