@@ -49,7 +49,7 @@ def meetings(project: Project, wanted: Wanted) -> Iterator[Meeting]:
         c for site in project.sites for c in project.contacts(site) if c.fact is not None and wanted(c)
     )
     lines: set[tuple[str, int]] = set()
-    for group in nearest(c for c in contacts if _happens(project, c)).values():
+    for group in nearest(contacts).values():
         first = group[0]
         line = first.visit.frame.path, project.span(first.node, first.visit.frame).line
         if line not in lines and first.fact is not None:
@@ -120,8 +120,7 @@ def own_function(site: TaskSite) -> t.Function | None:
 
 def module_text(project: Project, path: str) -> str:
     """The whole text of a first-party module, for edits."""
-    module = project.program.module(path)
-    return "".join(module.lines) if module is not None else ""
+    return project.source(path)
 
 
 def reached(project: Project, meeting: Meeting) -> str:
@@ -141,12 +140,6 @@ def _is_async_only(node: t.Node) -> bool:
     if isinstance(node, (t.For, t.With, t.CompLoop)):
         return node.is_async
     return isinstance(node, t.Await)
-
-
-def _happens(project: Project, contact: Contact) -> bool:
-    """False for a call such as `smtplib.SMTP()` that only connects where it is given a host."""
-    needed = contact.fact.if_given if contact.fact is not None else ""
-    return not needed or unsure(project, contact) or argument(contact, 0, needed) is not None
 
 
 def _plain_number(value: object) -> float | None:

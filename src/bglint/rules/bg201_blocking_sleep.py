@@ -9,7 +9,7 @@ from bglint import tree as t
 from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.rule import rule
-from bglint.rules._contacts import Meeting, blocking, module_text
+from bglint.rules._contacts import Meeting, blocking
 from bglint.rules._offload import blocked
 
 
@@ -78,7 +78,7 @@ def _fix(project: Project, meeting: Meeting) -> Fix | None:
     function, frame = meeting.frame.function, meeting.frame
     if function is None or not function.is_async or not _is_statement(meeting.node, function):
         return None
-    source = module_text(project, frame.path)
+    source = project.source(frame.path)
     if meeting.contact.visit.before is not None or not edits.can_import(source, "import asyncio"):
         return None
     wanted = edits.add_import(source, frame.path, "import asyncio")

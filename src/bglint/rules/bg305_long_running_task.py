@@ -16,6 +16,7 @@ from bglint.rules._weight import runs_heavy_program, to_a_queue
 from bglint.values import Frame
 
 MINUTE = 60.0
+PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.spawn")
 TRIES = ("attempt", "retry", "trial")
 PARALLEL = (
     "append",
@@ -121,7 +122,11 @@ def _runs_long(project: Project, contact: Contact) -> bool:
     fact = contact.fact
     if fact is None or fact.effect != "process" or not fact.blocks or contact.visit.where != "thread":
         return False
-    if unsure(project, contact) or runs_heavy_program(project, contact):
+    if (
+        not contact.name.startswith(PROGRAMS)
+        or unsure(project, contact)
+        or runs_heavy_program(project, contact)
+    ):
         return False
     timeout = given(contact, fact) if fact.timeout else None
     if timeout is None or is_none(project.evaluate(timeout, contact.visit.frame)):
