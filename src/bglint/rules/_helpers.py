@@ -14,9 +14,9 @@ from bglint.sites import Hop
 def has_role(project: Project, function: t.Function) -> bool:
     """True for what the framework calls itself; for a dependency its registration must have been seen."""
     role = project.role(function)
-    if role is None:
-        return False
-    return role.kind != "dependency" or called_by_fastapi(project, function) is not None
+    if role is not None and role.kind != "dependency":
+        return True
+    return called_by_fastapi(project, function) is not None
 
 
 def is_called_without(project: Project, function: t.Function, parameter: t.Parameter) -> bool:

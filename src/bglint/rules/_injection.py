@@ -16,7 +16,7 @@ from bglint.rules._signature import MARKERS
 from bglint.sites import TASK, TASKS
 from bglint.values import Annotation, Class, Cls, Frame, Func, Instance, Outside, Value, Values
 
-Kind = Literal["tasks", "subclass", "task", "optional", "collection", "typing only", "other"]
+Kind = Literal["tasks", "subclass", "task", "optional", "collection", "typing only", "anything", "other"]
 _UNIONS = ("Optional", "Union")
 
 
@@ -42,6 +42,8 @@ def outer(project: Project, function: t.Function) -> Frame:
 def called_by_fastapi(project: Project, function: t.Function) -> Role | None:
     """The role of a route, a websocket endpoint or a dependency; None where only its name looks like one."""
     role = project.role(function)
+    if role is None and function.name in ("__init__", "__call__"):
+        role = Role("dependency", function)
     if role is None or role.kind not in ("route", "websocket", "dependency"):
         return None
     if role.router is not None:
@@ -55,9 +57,12 @@ def called_by_fastapi(project: Project, function: t.Function) -> Role | None:
 def is_registered(project: Project, function: t.Function, words: str) -> bool:
     """True where a call of one of these names is really given this function, or the class it belongs to."""
     name = re.escape(_registered_name(function))
-    given = rf"(?:{words})\s*[(=][^()]*?(?<![\w.])((?:\w+\.)*{name})\b(?!\s*=)"
-    annotated = rf"(?<![\w.])((?:\w+\.)*{name})\s*[=,]\s*(?:fastapi\.)?(?:{words})\(\s*\)"
-    return any(_names_it(project, function, pattern) for pattern in (given, annotated))
+    given = rf"(?:{words})\s*[(=][^()]*?(?<![\w.])((?:\w+\.)*{name})\b(\(|(?!\s*=))"
+    annotated = rf"(?<![\w.])((?:\w+\.)*{name})\s*[=,]\s*(?:fastapi\.)?(?:{words})(\()\s*\)"
+    made = function.name == "__call__"
+    return _names_it(project, function, given, made) or (
+        not made and _names_it(project, function, annotated, True)
+    )
 
 
 def _registered_name(function: t.Function) -> str:
@@ -66,9 +71,12 @@ def _registered_name(function: t.Function) -> str:
     return function.name
 
 
-def _names_it(project: Project, function: t.Function, pattern: str) -> bool:
+def _names_it(project: Project, function: t.Function, pattern: str, called: bool) -> bool:
+    """Whether the text names the function; for `__call__` an object of its class, made on the spot."""
     for module in project.modules(rf"\b{re.escape(_registered_name(function))}\b"):
         for match in re.finditer(pattern, "".join(module.lines)):
+            if bool(match[2]) is not called:
+                continue
             if "<locals>" in function.qualname or _is_it(project, function, module.path, match[1]):
                 return True
     return False
@@ -80,7 +88,14 @@ def _is_it(project: Project, function: t.Function, path: str, text: str) -> bool
     values = project.evaluate(expr, frame) if expr is not None else ()
     if _same_name_inside(function, text):
         return True
-    return any(behind(project, value) is function or _wraps(value, function) for value in values)
+    return any(_runs(project, value, function) or _wraps(value, function) for value in values)
+
+
+def _runs(project: Project, value: Value, function: t.Function) -> bool:
+    if isinstance(value, Cls) and function.name == "__call__":
+        found = members.method(project.names, value.klass, "__call__")
+        return found is not None and found[1] is function
+    return behind(project, value) is function
 
 
 def _same_name_inside(function: t.Function, text: str) -> bool:
@@ -255,6 +270,8 @@ def _of_name(project: Project, expr: t.Name | t.Attribute, frame: Frame) -> Mean
             return Meaning("typing only" if _is_for_typing(project, expr, frame) else "tasks")
         if isinstance(value, Outside) and value.name in TASK:
             return Meaning("task")
+        if isinstance(value, Outside) and value.name in ("typing.Any", "builtins.object"):
+            return Meaning("anything")
     return Meaning("other")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, name_of
-from bglint.roles import Role
+from bglint.roles import Role, RoleKind
 from bglint.rule import finding, rule
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._injection import dependencies, is_registered, meaning, outer
@@ -21,6 +21,10 @@ _WORDS = {
     "middleware": "add_middleware|middleware|dispatch",
     "startup": "lifespan|add_event_handler|on_startup|on_shutdown",
     "starlette route": "add_route|Route",
+}
+_KEYWORDS: dict[RoleKind, str] = {
+    "exception handler": "exception_handlers",
+    "startup": "on_startup|on_shutdown",
 }
 _PLACES = {
     "exception handler": "an exception handler",
@@ -114,6 +118,30 @@ def no_response_to_follow(project: Project) -> Iterator[Finding]:
     yield from _of_parameters(project, told)
 
 
+def _by_keyword(project: Project, site: TaskSite) -> Role | None:
+    """The role of a function that is given to the app as `exception_handlers={...}` and the like."""
+    birth = site.receiver.birth if site.receiver is not None else None
+    if (
+        site.context.hops
+        or birth is None
+        or birth.kind != "parameter"
+        or birth.frame.function is not site.function
+    ):
+        return None
+    return _given_to_the_app(project, site.function)
+
+
+def _given_to_the_app(project: Project, function: t.Function | None) -> Role | None:
+    for kind, words in _KEYWORDS.items():
+        if (
+            function is not None
+            and "<locals>" not in function.qualname
+            and is_registered(project, function, words)
+        ):
+            return Role(kind, function)
+    return None
+
+
 def _handler(site: TaskSite) -> t.Function:
     """The function that the framework calls, on the way to a registration."""
     frame = site.context.hops[0].frame if site.context.hops else site.frame
@@ -122,9 +150,8 @@ def _handler(site: TaskSite) -> t.Function:
 
 
 def _of_site(project: Project, site: TaskSite) -> Iterator[Finding]:
-    role = site.role
-    started = _started(site)
-    if started is not None:
+    role = site.role or _by_keyword(project, site)
+    if _started(site) is not None or _is_started_inside(project, site):
         yield _by_created_task(project, site)
     elif role is None:
         return
@@ -178,6 +205,17 @@ def _started(site: TaskSite) -> Hop | None:
         if hop.frame.function is not None and _is_started(hop.node, hop.frame.function):
             return hop
     return None
+
+
+def _is_started_inside(project: Project, site: TaskSite) -> bool:
+    """A function inside the route that the route starts as an asyncio task."""
+    function = site.function
+    around = project.roles.parent(function) if function is not None and not site.context.hops else None
+    if function is None or around is None or not function.is_async:
+        return False
+    calls = [node for node in t.walk_function(around) if isinstance(node, t.Call)]
+    own = [call for call in calls if isinstance(call.func, t.Name) and call.func.id == function.name]
+    return bool(own) and all(_is_started(call, around) for call in own)
 
 
 def _is_started(node: t.Node, function: t.Function) -> bool:
@@ -272,7 +310,7 @@ def _has_function_scope(project: Project, function: t.Function) -> bool:
 def _of_parameters(project: Project, told: set[t.Function]) -> Iterator[Finding]:
     """A tasks parameter that breaks the call, or is used somewhere that cannot be followed."""
     for function in project.functions(r"BackgroundTasks"):
-        role = project.role(function)
+        role = project.role(function) or _given_to_the_app(project, function)
         if role is None or function in told or role.kind not in (*_PLACES, "websocket") or _is_nested(role):
             continue
         frame = outer(project, function)

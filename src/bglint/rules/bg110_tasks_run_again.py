@@ -91,7 +91,7 @@ def tasks_run_again(project: Project) -> Iterator[Finding]:
     for function in project.functions(r"BackgroundTasks\(\)"):
         yield from _defaults(project, function)
     for name in _annotated_names(project):
-        for function in project.functions(rf"await\s+(\w+\.)*{name}\(\)"):
+        for function in project.functions(rf"await\s+(\w+\.)*{name}(\.__call__)?\(\)"):
             yield from _awaited(project, function)
 
 
@@ -168,15 +168,24 @@ def _awaited(project: Project, function: t.Function) -> Iterator[Finding]:
     waits = [node for node in t.walk_function(function) if isinstance(node, t.Await)]
     for wait in waits:
         call = wait.value
-        if not isinstance(call, t.Call) or call.arguments or not isinstance(call.func, (t.Name, t.Attribute)):
+        tasks = _called(call) if isinstance(call, t.Call) and not call.arguments else None
+        if tasks is None:
             continue
         for context in project.contexts(function):
             if context.role is None or context.role.kind not in ("route", "dependency"):
                 continue
-            values = project.evaluate(call.func, context.frame)
+            values = project.evaluate(tasks, context.frame)
             if values and all(project.is_a(v, *TASKS) and _is_injected(v) for v in values):
-                yield _twice(project, function, wait, call.func)
+                yield _twice(project, function, wait, tasks)
                 break
+
+
+def _called(call: t.Call) -> t.Expr | None:
+    """`tasks` of `tasks()` and `tasks.__call__()`."""
+    func = call.func
+    if isinstance(func, t.Attribute) and func.name == "__call__":
+        return func.value
+    return func if isinstance(func, (t.Name, t.Attribute)) else None
 
 
 def _is_injected(value: object) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from bglint import edits
 from bglint import tree as t
@@ -10,6 +11,7 @@ from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.rule import finding, rule
 from bglint.rules._paths import Call, Walker
+from bglint.rules._written import handed
 from bglint.scope import scope
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Outside
@@ -79,12 +81,35 @@ def late_bound_loop_variable(project: Project) -> Iterator[Finding]:
     The witness sends the request and sees the same work done several times.
     """
     for site in project.sites:
-        if site.kind == "create_task" or site.function is None or site.handed is None:
+        place = _place(project, site) if site.kind != "create_task" else None
+        inner = _late(project, place.handed, place.frame) if place is not None else None
+        if place is None or inner is None:
             continue
-        inner = _late(project, site.handed, site.frame)
-        names = _read(inner) & _changing(project, site) if inner is not None else set()
-        if inner is not None and names:
-            yield _finding(project, site, inner, sorted(names))
+        names = _read(inner) & _changing(project, place)
+        if names:
+            yield _finding(project, place, inner, sorted(names))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """Where a task is handed over: the registering call, or that of a helper which hands its argument on."""
+
+    site: TaskSite
+    call: t.Call
+    handed: t.Expr
+    frame: Frame
+    function: t.Function
+
+
+def _place(project: Project, site: TaskSite) -> Place | None:
+    written = handed(project, site)
+    if written is None or written.frame.function is None:
+        return None
+    calls = [site.call, *(hop.node for hop in site.context.hops if hop.frame is written.frame)]
+    call = calls[-1] if written.frame is not site.frame else site.call
+    if not isinstance(call, t.Call):
+        return None
+    return Place(site, call, written.expr, written.frame, written.frame.function)
 
 
 def _late(project: Project, expr: t.Expr, frame: Frame) -> t.Function | None:
@@ -117,13 +142,11 @@ def _read(function: t.Function) -> set[str]:
 # ---------------------------------------------------------------------- the loop
 
 
-def _changing(project: Project, site: TaskSite) -> set[str]:
+def _changing(project: Project, place: Place) -> set[str]:
     """The names that have another value in each iteration of a loop around the registration."""
-    function = site.function
-    assert function is not None
-    found = _of_comprehensions(site.call, function)
-    for node, part in project.chain(site.call, function):
-        if isinstance(node, (t.For, t.While)) and part == "body" and not _is_left(project, site, node):
+    found = _of_comprehensions(place.call, place.function)
+    for node, part in project.chain(place.call, place.function):
+        if isinstance(node, (t.For, t.While)) and part == "body" and not _is_left(project, place, node):
             found |= _of_loop(node)
     return found
 
@@ -158,17 +181,17 @@ def _assignments(node: t.Node) -> Iterator[tuple[tuple[t.Expr, ...], t.Expr]]:
             yield part.targets, part.value
 
 
-def _is_left(project: Project, site: TaskSite, node: t.For | t.While) -> bool:
+def _is_left(project: Project, place: Place, node: t.For | t.While) -> bool:
     """True where every way from the registration leaves the loop in the same iteration."""
-    ways = Walker(project, site.frame, {id(site.call): Call()}).through(node.body)
-    passed = [way for way in ways if id(site.call) in way.passed]
+    ways = Walker(project, place.frame, {id(place.call): Call()}).through(node.body)
+    passed = [way for way in ways if id(place.call) in way.passed]
     return bool(passed) and all(way.end in ("break", "return", "raise") for way in passed)
 
 
 # ----------------------------------------------------------------------- telling
 
 
-def _finding(project: Project, site: TaskSite, inner: t.Function, names: list[str]) -> Finding:
+def _finding(project: Project, place: Place, inner: t.Function, names: list[str]) -> Finding:
     what = "the lambda" if inner.is_lambda else f"`{inner.name}`"
     listed = " and ".join(f"`{name}`" for name in names)
     message = (
@@ -176,16 +199,9 @@ def _finding(project: Project, site: TaskSite, inner: t.Function, names: list[st
         "the others are left out"
     )
     cure = f"hand the value over with the task: `add_task(function, {', '.join(names)})`"
+    fix = _fix(project, place.site, names) if place.call is place.site.call else None
     return finding(
-        project,
-        "BG111",
-        site.call,
-        site.frame,
-        message,
-        cure,
-        site=site,
-        trace=(),
-        fix=_fix(project, site, names),
+        project, "BG111", place.call, place.frame, message, cure, site=place.site, trace=(), fix=fix
     )
 
 

@@ -10,6 +10,7 @@ from bglint.annotations import provide
 from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.rule import finding, rule
+from bglint.rules._handmade import is_made_by_hand, uses_in
 from bglint.rules._injection import Meaning, called_by_fastapi, is_fastapi_marker, meaning, outer
 from bglint.rules._signature import resolved
 from bglint.sites import TASKS
@@ -131,30 +132,24 @@ def _reason(
     project: Project, function: t.Function, parameter: t.Parameter, means: Meaning, frame: Frame
 ) -> str | None:
     """Why FastAPI does not inject the parameter, and what comes of it; None where it does, or where it is no task."""
-    if parameter.annotation is None:
+    if _marker(project, parameter, means, frame) is not None:
+        return _marked(project, function, parameter, means, frame)
+    if parameter.annotation is None or means.kind == "anything":
         return _unannotated(project, function, parameter, frame)
-    if means.kind == "optional":
-        return (
-            "FastAPI takes only the class itself as annotation: with `None` beside it the app does not start"
-        )
-    if means.kind == "collection":
-        return "FastAPI takes only the class itself as annotation: the app does not start"
-    if means.kind == "task":
-        return "FastAPI injects `BackgroundTasks`, not a single `BackgroundTask`: the app does not start"
-    if means.kind == "typing only":
-        return "`BackgroundTasks` is imported for type checkers only: every request is refused with 422"
-    if (
-        means.kind == "subclass"
-        and means.klass is not None
-        and _marker(project, parameter, means, frame) is None
-    ):
+    if means.kind == "subclass" and means.klass is not None:
         return _subclass(project, function, parameter, means.klass)
-    return _marked(project, parameter, means, frame) if means.kind == "tasks" else None
+    return _REFUSED_KINDS.get(means.kind)
+
+
+_REFUSED_KINDS = {
+    "optional": "FastAPI takes only the class itself as annotation: with `None` beside it the app does not start",
+    "collection": "FastAPI takes only the class itself as annotation: the app does not start",
+    "task": "FastAPI injects `BackgroundTasks`, not a single `BackgroundTask`: the app does not start",
+    "typing only": "`BackgroundTasks` is imported for type checkers only: every request is refused with 422",
+}
 
 
 def _unannotated(project: Project, function: t.Function, parameter: t.Parameter, frame: Frame) -> str | None:
-    if is_fastapi_marker(project, parameter.default, frame):
-        return _marked(project, parameter, Meaning("other"), frame)
     values = project.evaluate(parameter.default, frame) if parameter.default is not None else ()
     if any(isinstance(v, Outside) and v.name in TASKS and not v.instance for v in values):
         return "without an annotation the class itself is the value: every request ends in a 500"
@@ -243,19 +238,32 @@ def _marker(
     return None
 
 
-def _marked(project: Project, parameter: t.Parameter, means: Meaning, frame: Frame) -> str | None:
+def _marked(
+    project: Project, function: t.Function, parameter: t.Parameter, means: Meaning, frame: Frame
+) -> str | None:
+    """What comes of a `Depends(...)`, `Query(...)` and their like beside a tasks parameter."""
     found = _marker(project, parameter, means, frame)
     if found is None:
         return None
     call, where = found
     if _last(project, call, where) not in ("Depends", "Security"):
-        return "FastAPI injects the object by its annotation alone, it is no request data: the app does not start"
+        return _REQUEST_DATA if means.kind != "other" else None
     provider = call.argument(0, "dependency")
     if provider is None:
         return _DEPENDS if means.kind == "tasks" else None
-    return _provided(project, project.evaluate(provider, where), means, where)
+    providers = project.evaluate(provider, where)
+    if any(isinstance(value, Outside) and value.name in TASKS and not value.instance for value in providers):
+        return _DEPENDS
+    if _is_lost(project, function, parameter, providers):
+        return "the provider makes a `BackgroundTasks` of its own, which no response carries: its tasks never run"
+    if means.kind == "tasks" and project.framework(frame.path).depends_provider_injects is False:
+        return "before FastAPI 0.128.2 a `BackgroundTasks` cannot come from `Depends`: the app does not start"
+    return None
 
 
+_REQUEST_DATA = (
+    "FastAPI injects the object by its annotation alone, it is no request data: the app does not start"
+)
 _DEPENDS = "FastAPI injects the object by its annotation alone: with `Depends()` the app does not start"
 
 
@@ -264,20 +272,25 @@ def _last(project: Project, call: t.Call, frame: Frame) -> str:
     return next((v.name.rpartition(".")[2] for v in values if isinstance(v, Outside)), "")
 
 
-def _provided(project: Project, providers: tuple[Value, ...], means: Meaning, frame: Frame) -> str | None:
-    if any(isinstance(value, Outside) and value.name in TASKS for value in providers):
-        return _DEPENDS
+def _is_lost(
+    project: Project, function: t.Function, parameter: t.Parameter, providers: tuple[Value, ...]
+) -> bool:
+    """True where every provider makes a new object, and the function only adds tasks to it."""
     objects = [value for provider in providers for value in provide(project.names, provider)]
-    made = [value for value in objects if _is_new(project, value)]
-    if made and len(made) == len(objects):
-        return "the provider makes a `BackgroundTasks` of its own, which no response carries: its tasks never run"
-    if means.kind == "tasks" and project.framework(frame.path).depends_provider_injects is False:
-        return "before FastAPI 0.128.2 a `BackgroundTasks` cannot come from `Depends`: the app does not start"
-    return None
+    if not objects or not all(_is_new(value) for value in objects):
+        return False
+    names = {
+        id(node)
+        for node in t.walk_function(function)
+        if isinstance(node, t.Name) and node.id == parameter.name
+    }
+    fates = {use.fate for use in uses_in(function, project.frame(function), names)}
+    return "adds" in fates and not fates & {"runs", "escapes"}
 
 
-def _is_new(project: Project, value: Value) -> bool:
-    return project.is_a(value, *TASKS) and value.birth is not None and value.birth.kind == "call"
+def _is_new(value: Value) -> bool:
+    """A plain object made by hand; one of a subclass may do the work in its own way."""
+    return isinstance(value, Outside) and value.name in TASKS and value.instance and is_made_by_hand(value)
 
 
 # -------------------------------------------------------------------- telling

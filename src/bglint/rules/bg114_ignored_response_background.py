@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project
+from bglint.project import Project, name_of
 from bglint.rule import finding, rule
 from bglint.rules._injection import called_by_fastapi
 from bglint.rules._responses import is_response
-from bglint.values import Const, Frame
+from bglint.sites import TASKS, Context
+from bglint.values import Const, Frame, Value
 
 
 @rule("BG114", level="error")
@@ -80,66 +81,66 @@ def ignored_response_background(project: Project) -> Iterator[Finding]:
     `solved_result.response.headers` in fastapi/routing.py, nothing else.
     """
     for function in project.functions(r"\.background\s*=[^=]"):
-        found = list(_assignments(project, function))
-        if found and called_by_fastapi(project, function) is not None:
-            frame = project.frame(function)
-            for node, name in found:
-                yield finding(
-                    project, "BG114", node, frame,
-                    f"FastAPI takes only headers and status from the injected `{name}`: the background is ignored, "
-                    "its task never runs",
-                    "take a `tasks: BackgroundTasks` parameter and write `tasks.add_task(...)`", trace=(),
-                )  # fmt: skip
+        for node in t.walk_function(function):
+            owner = _owner(node)
+            for context in project.contexts(function) if owner is not None else ():
+                name = _injected(project, node, owner, context)
+                if name:
+                    yield _finding(project, node, context, name)
+                    break
 
 
-def _assignments(project: Project, function: t.Function) -> Iterator[tuple[t.Assign, str]]:
-    """The `response.background = ...` of the parameter that FastAPI fills, unless the function hands it out."""
-    frame = project.frame(function)
-    for node in t.walk_function(function):
-        name = _target(node)
-        if not isinstance(node, t.Assign) or not _is_injected(project, function, frame, name):
-            continue
-        if not _is_handed_out(function, name) and not _is_nothing(project, node, frame):
-            yield node, name
-
-
-def _target(node: t.Node) -> str:
+def _owner(node: t.Node) -> t.Expr | None:
     """`response` of `response.background = ...`."""
     target = node.targets[0] if isinstance(node, t.Assign) and len(node.targets) == 1 else None
-    if isinstance(target, t.Attribute) and target.name == "background" and isinstance(target.value, t.Name):
-        return target.value.id
-    return ""
+    return target.value if isinstance(target, t.Attribute) and target.name == "background" else None
 
 
-def _is_injected(project: Project, function: t.Function, frame: Frame, name: str) -> bool:
-    parameter = function.parameter(name)
-    if parameter is None or parameter.annotation is None or name in project.scope(function).bindings:
-        return False
-    values = project.evaluate(t.Name(parameter.at, name), frame)
-    return bool(values) and all(
-        is_response(project, value) and value.birth is not None and value.birth.kind == "parameter"
-        for value in values
+def _injected(project: Project, node: t.Node, owner: t.Expr | None, context: Context) -> str:
+    """The name of the parameter that FastAPI fills and the route does not return; "" for any other response."""
+    frame = context.frame
+    values = project.evaluate(owner, frame)
+    births = {value.birth for value in values if is_response(project, value)}
+    birth = births.pop() if len(births) == len(values) == 1 else None
+    function = birth.frame.function if birth is not None and birth.kind == "parameter" else None
+    if birth is None or function is None or called_by_fastapi(project, function) is None:
+        return ""
+    holders = [frame.function, function] if frame.function is not function else [function]
+    if any(holder is not None and _is_handed_out(holder, owner, birth.name) for holder in holders):
+        return ""
+    return "" if _is_nothing(project, node, frame) else birth.name
+
+
+def _is_handed_out(function: t.Function, owner: t.Expr | None, name: str) -> bool:
+    """A response that is returned, or given to somebody who may return it, carries its background."""
+    names = {name, owner.id if isinstance(owner, t.Name) else name}
+    returned = [node.value for node in t.walk_function(function) if isinstance(node, (t.Return, t.Yield))]
+    return any(
+        isinstance(part, t.Name) and part.id in names
+        for value in returned
+        if isinstance(value, (t.Name, t.Conditional, t.Call, t.Await))
+        for part in t.walk(value)
     )
 
 
-def _is_handed_out(function: t.Function, name: str) -> bool:
-    """A response that is returned, or given to somebody who may return it, carries its background."""
-    for node in t.walk_function(function):
-        parts: tuple[t.Expr, ...] = ()
-        if isinstance(node, (t.Return, t.Yield)) and node.value is not None:
-            parts = (
-                tuple(p for p in t.walk(node.value) if isinstance(p, t.Expr)) if _is_plain(node.value) else ()
-            )
-        elif isinstance(node, t.Call):
-            parts = tuple(argument.value for argument in node.arguments)
-        if any(isinstance(part, t.Name) and part.id == name for part in parts):
-            return True
-    return False
+def _is_nothing(project: Project, node: t.Node, frame: Frame) -> bool:
+    """None, or the injected tasks themselves: they run in any case."""
+    values = project.evaluate(node.value, frame) if isinstance(node, t.Assign) else ()
+    return all(value == Const(value=None) or _is_injected_too(project, value) for value in values)
 
 
-def _is_plain(expr: t.Expr) -> bool:
-    return isinstance(expr, (t.Name, t.Conditional, t.Call, t.Await))
+def _is_injected_too(project: Project, value: Value) -> bool:
+    return project.is_a(value, *TASKS) and value.birth is not None and value.birth.kind == "parameter"
 
 
-def _is_nothing(project: Project, node: t.Assign, frame: Frame) -> bool:
-    return all(value == Const(value=None) for value in project.evaluate(node.value, frame))
+def _finding(project: Project, node: t.Node, context: Context, name: str) -> Finding:
+    message = (
+        f"FastAPI takes only headers and status from the injected `{name}`: the background is ignored, "
+        "its task never runs"
+    )
+    cure = "take a `tasks: BackgroundTasks` parameter and write `tasks.add_task(...)`"
+    steps = tuple(
+        project.step(hop.node, hop.frame, f"`{name_of(hop.frame)}` hands the response on")
+        for hop in context.hops
+    )
+    return finding(project, "BG114", node, context.frame, message, cure, trace=steps)
