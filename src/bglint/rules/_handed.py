@@ -14,8 +14,9 @@ from bglint.values import Coroutine, Frame, Func, Items, Outside, Partial, Value
 def handed(project: Project, site: TaskSite) -> Iterator[Value]:
     """Every value that the task is given, collections taken apart."""
     for argument in site.arguments:
-        yield from spread(project.evaluate(argument.value, site.frame))
-        if isinstance(argument.value, t.Name):
+        values = project.evaluate(argument.value, site.frame)
+        yield from spread(values)
+        if isinstance(argument.value, t.Name) and any(isinstance(value, Items) for value in values):
             yield from _filled_in(project, argument.value.id, site.frame)
     for target in site.targets:
         yield from _held(project, target)

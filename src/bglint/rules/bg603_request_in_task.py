@@ -144,7 +144,8 @@ def _deeds(
 
 def _body_reads(project: Project, frame: Frame, own: frozenset[Frame]) -> Iterator[t.Call]:
     for node in t.walk_function(frame.function) if frame.function is not None else ():
-        if isinstance(node, t.Call) and _reads_body(project, node.func, frame, own):
+        reads = isinstance(node, t.Call) and _reads_body(project, node.func, frame, own)
+        if isinstance(node, t.Call) and reads and not _depends_on_route(project, node, frame):
             yield node
 
 
@@ -152,6 +153,15 @@ def _reads_body(project: Project, func: t.Expr, frame: Frame, own: frozenset[Fra
     if not isinstance(func, t.Attribute) or func.name not in _BODY:
         return False
     return _injected(project, project.evaluate(func.value, frame), REQUEST, own)
+
+
+def _depends_on_route(project: Project, node: t.Call, frame: Frame) -> bool:
+    """True behind a test of the request's path or method: whether it holds for this handler, nobody knows."""
+    assert frame.function is not None
+    around = [each for each, _ in project.chain(node, frame.function) if isinstance(each, t.Branch)]
+    before = [each for each in frame.function.body if isinstance(each, t.Branch) and each.at < node.at]
+    tests = (part for branch in (*around, *before) for part in t.walk(branch.test))
+    return any(isinstance(part, t.Attribute) and part.name in ("url", "method", "scope") for part in tests)
 
 
 def _injected(
