@@ -9,7 +9,7 @@ from bglint.knowledge import Fact
 from bglint.project import Project
 from bglint.reach import Contact
 from bglint.rules._contacts import argument, is_none, path, unsure
-from bglint.values import Birth, Frame, Outside, Value
+from bglint.values import Birth, Frame, Instance, Outside, Value
 
 DEADLINES = (
     "asyncio.timeout", "asyncio.timeout_at", "anyio.fail_after", "anyio.move_on_after", "async_timeout.timeout",
@@ -21,10 +21,17 @@ OWN_SOCKETS = ("smtplib", "urllib", "socket", "http", "ftplib", "poplib", "imapl
 def waits_for_ever(project: Project, contact: Contact) -> bool:
     """True where nothing ends the wait: no timeout given, or None; no deadline around; no default of the process."""
     fact = contact.fact
-    if fact is None or unsure(project, contact):
+    if fact is None or unsure(project, contact) or _is_own_client(project, contact):
         return False
     endless = _not_given(project, contact, fact) if fact.timeout else _given_as_none(project, contact, fact)
     return endless and not _cancelled_from_outside(project, contact) and not _has_default(project, contact)
+
+
+def _is_own_client(project: Project, contact: Contact) -> bool:
+    """True for a client of the project's own class, which may give a timeout to every call."""
+    func = contact.node.func
+    clients = project.evaluate(func.value, contact.visit.frame) if isinstance(func, t.Attribute) else ()
+    return any(isinstance(client, Instance) for client in clients)
 
 
 def given(contact: Contact, fact: Fact) -> t.Expr | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project
+from bglint.project import Project, dotted
 from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import path
@@ -14,6 +14,7 @@ from bglint.sites import TaskSite
 from bglint.values import Const, Frame, Outside
 
 OWN_THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process")
+EXITS = ("sys.exit", "exit", "quit", "os._exit")
 ENDLESS = ("itertools.count", "itertools.cycle")
 
 
@@ -145,7 +146,7 @@ def _leaves(block: t.Block, *, inside: bool, caught: bool) -> bool:
 
 
 def _leaves_by(node: t.Statement, *, inside: bool, caught: bool) -> bool:
-    if isinstance(node, t.Return):
+    if isinstance(node, t.Return) or _exits(node):
         return True
     if isinstance(node, (t.Break, t.Raise)):
         return not (inside if isinstance(node, t.Break) else caught)
@@ -162,6 +163,11 @@ def _leaves_by(node: t.Statement, *, inside: bool, caught: bool) -> bool:
     if isinstance(node, t.Guard):
         return _leaves_guard(node, inside=inside, caught=caught)
     return False
+
+
+def _exits(node: t.Statement) -> bool:
+    value = node.value if isinstance(node, t.Evaluate) else None
+    return isinstance(value, t.Call) and dotted(value.func) in EXITS
 
 
 def _leaves_guard(node: t.Guard, *, inside: bool, caught: bool) -> bool:
