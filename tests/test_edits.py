@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bglint.edits import add_import, add_logger, can_import, insert, lines_of, replace
+from bglint.edits import add_argument, add_import, add_logger, can_import, insert, lines_of, replace
 from bglint.model import Edit, Span
 
 
@@ -316,6 +316,45 @@ def test_logger(layout: str) -> None:
     found, edits = add_logger(before, "app.py")
     assert found == name
     assert applied(before, *edits) == (after or before)
+
+
+CALLS = {
+    "no argument": ("f()", "f(timeout=10)"),
+    "one": ("f(a)", "f(a, timeout=10)"),
+    "comma": ("f(a,)", "f(a, timeout=10)"),
+    "chain": ("a.b(c)[0].f('x,)', d)", "a.b(c)[0].f('x,)', d, timeout=10)"),
+    "inner bracket": ("f(g(a))", "f(g(a), timeout=10)"),
+    "a line each": (
+        "f(\n        a,\n        b={\n        },\n    )",
+        "f(\n        a,\n        b={\n        },\n        timeout=10,\n    )",
+    ),
+    "a line each, comments": (
+        "f(\n        a,  # why, (\n        # more\n    )",
+        "f(\n        a,  # why, (\n        # more\n        timeout=10,\n    )",
+    ),
+    "no comma, comment": ("f(\n        a  # why\n    )", "f(\n        a, timeout=10  # why\n    )"),
+    "comma, bracket beside it": ("f(a,\n      b,)", "f(a,\n      b, timeout=10)"),
+    "only a comment": ("f(  # why\n)", "f(timeout=10  # why\n)"),
+    "dots on lines": ("a\n    .b()\n    .f(c)", "a\n    .b()\n    .f(c, timeout=10)"),
+    "wide letters": ("f('🙂é', b)", "f('🙂é', b, timeout=10)"),
+}
+
+
+@pytest.mark.parametrize("layout", CALLS)
+def test_argument(layout: str) -> None:
+    call, expected = CALLS[layout]
+    before = f"x = ('ü',\n    {call})\n"
+    lines = call.split("\n")
+    end = len(lines[-1]) + (5 if len(lines) == 1 else 1)
+    edit = add_argument("app.py", call, Span(2, 5, len(lines) + 1, end), "timeout=10")
+    assert edit is not None
+    assert applied(before, edit) == f"x = ('ü',\n    {expected})\n"
+    compile(applied(before, edit), "app.py", "exec")
+
+
+@pytest.mark.parametrize("text", ["f", "", "f(", "f[0]", "'"])
+def test_what_is_no_call_gets_no_argument(text: str) -> None:
+    assert add_argument("app.py", text, Span(1, 1, 1, 9), "timeout=10") is None
 
 
 def test_plain_constructors() -> None:

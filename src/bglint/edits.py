@@ -7,6 +7,7 @@ How to call::
     add_import(source, path, "import asyncio")         # None where the module has it already
     can_import(source, "import asyncio")               # False where the name means something else there
     name, edits = add_logger(source, path)             # the module's logger, made if missing
+    add_argument(path, text, span, "timeout=10")       # `text` is the call at `span`; None where that is unclear
 
 `source` is the whole text of the module, lines and columns count characters from 1.
 New lines are written as "\\n"; `fix.apply` turns them into the line endings of the file.
@@ -14,8 +15,10 @@ New lines are written as "\\n"; `fix.apply` turns them into the line endings of 
 
 from __future__ import annotations
 
+import io
 import re
 import sys
+import tokenize
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -76,6 +79,38 @@ def add_logger(source: str, path: str) -> tuple[str, tuple[Edit, ...]]:
         return name, (Edit(path, imported.span, together),)
     made = _below(source, path, header[-1].end if header else max(1, _prologue(source)), f"\n{line}\n")
     return name, (imported, made) if imported else (made,)
+
+
+def add_argument(path: str, text: str, span: Span, argument: str) -> Edit | None:
+    """The edit that makes `argument` the last one of a call; `text` is the call, written at `span`."""
+    tokens = _tokens(text)
+    if len(tokens) < 3 or tokens[-1].string != ")":
+        return None
+    (line, column), (closing_line, closing_column) = tokens[-2].end, tokens[-1].start
+    own_line = not text.split("\n")[closing_line - 1][:closing_column].strip()
+    if tokens[-2].string != ",":
+        comma = "" if tokens[-2].string == "(" else ", "
+        return insert(path, *_outside(span, line, column), comma + argument)
+    if not own_line:
+        return insert(path, *_outside(span, line, column), f" {argument}")
+    indent = re.match(r"[ \t]*", tokens[-2].line)
+    return insert(path, span.line + closing_line - 1, 1, f"{indent[0] if indent else ''}{argument},\n")
+
+
+def _tokens(text: str) -> list[tokenize.TokenInfo]:
+    """What counts of an expression, in places of its own text; nothing where it is no expression."""
+    silent = (tokenize.NL, tokenize.COMMENT, tokenize.NEWLINE, tokenize.ENDMARKER)
+    try:
+        found = list(tokenize.generate_tokens(io.StringIO(f"(\n{text}\n)", newline=None).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return []
+    inside = [token for token in found if token.type not in silent][1:-1]
+    return [t._replace(start=(t.start[0] - 1, t.start[1]), end=(t.end[0] - 1, t.end[1])) for t in inside]
+
+
+def _outside(span: Span, line: int, column: int) -> tuple[int, int]:
+    """A place in a text as a place in the module, where the text stands at `span`."""
+    return span.line + line - 1, column + (span.column if line == 1 else 1)
 
 
 @dataclass(frozen=True, slots=True)
