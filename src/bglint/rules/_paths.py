@@ -180,7 +180,8 @@ class Walker:
                 found |= self._block(node.orelse, way.passed)
             elif way.end == "raise":
                 found |= set(self._caught(node, way))
-        for handler in node.handlers if not passed else ():
+        # Whoever writes a handler knows that the block may raise what it takes, if the block can fail at all.
+        for handler in node.handlers if failing or not passed else ():
             found |= set(self._handled(handler, Way("raise", None, passed)))
         for state, raised in failing:
             found |= self._failed(node, Way("raise", None, state, raised))
