@@ -85,7 +85,7 @@ def endless_task(project: Project) -> Iterator[Finding]:
     survive a restart belongs to a worker of its own.
 
     ## Verified by
-    The witness sends the request and looks again three seconds later: in the bad apps the task still runs.
+    The witness sends the request and looks again five seconds later: in the bad apps the task still runs.
     """
     seen: set[t.Node] = set()
     for site in project.sites:
