@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,61 +14,7 @@ import pytest
 from bglint import Config, cli, lint
 from bglint.model import Problem
 from bglint.rule import registry
-
-SLEEPY = """\
-import time
-
-from fastapi import BackgroundTasks, FastAPI
-
-app = FastAPI()
-
-
-async def remind(email: str) -> None:
-    time.sleep(5)
-
-
-@app.post("/signup")
-async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
-    tasks.add_task(remind, email)
-    return {"status": "success"}
-"""
-CURED = SLEEPY.replace("async def remind", "def remind").replace("sleep(5)", "sleep(0.1)")
-
-
-@dataclass(frozen=True)
-class Result:
-    code: int
-    out: str
-    err: str
-
-
-Bglint = Callable[..., Result]
-
-
-@pytest.fixture
-def bglint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bglint:
-    """Run the command line in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
-
-    def run(*arguments: str, stdin: bytes = b"") -> Result:
-        monkeypatch.setattr(sys, "argv", ["bglint", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as exit_:
-            cli.main()
-        out, err = capsys.readouterr()
-        assert isinstance(exit_.value.code, int)
-        return Result(exit_.value.code, out, err)
-
-    return run
-
-
-@pytest.fixture
-def sleepy(bglint: Bglint, tmp_path: Path) -> Path:
-    """A project with one finding, BG201 in app.py."""
-    (tmp_path / "app.py").write_text(SLEEPY)
-    return tmp_path
+from tests.apps import CURED, SLEEPY, Bglint, Result
 
 
 def codes(result: Result) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_cli import CURED, SLEEPY
+from tests.apps import CURED, SLEEPY
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = ("src", "pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml")

@@ -14,7 +14,7 @@ import pytest
 
 from bglint import progress
 from bglint.progress import Progress
-from tests.test_cli import SLEEPY
+from tests.apps import SLEEPY
 
 
 class Screen(io.StringIO):

@@ -332,6 +332,23 @@ def baseline(paths: tuple[str, ...], output_file: str | None, update: bool, **ch
         sys.exit(FAILED)
 
 
+@cli.command()
+@_with(_PATHS, *_SELECTION, _COLOR)
+@click.option("--output-format", "form", type=click.Choice(["text", "mermaid", "json"]), default="text")
+def tasks(paths: tuple[str, ...], form: str, color: str, **chosen: Any) -> None:
+    """Show what runs after which response, where, and what it touches."""
+    from bglint.report import tasks as drawn
+    from bglint.taskmap import task_map
+
+    targets = paths or (".",)
+    origins = task_map(targets, _configured(targets, chosen))
+    if form == "text":
+        text = drawn.as_tree(origins, wants_color(color, sys.stdout.isatty()), width())
+    else:
+        text = drawn.as_json(origins) if form == "json" else drawn.as_mermaid(origins)
+    click.echo(text, nl=False, color=True)
+
+
 # ------------------------------------------------------------------- the program
 
 

@@ -21,7 +21,7 @@ def page(rule: Rule, color: bool, width: int) -> str:
     head = Text.assemble((f"{rule.code} {rule.name}", "bold"), "  ", (rule.level, _COLORS[rule.level]))
     if rule.fixable:
         head.append(f"  {rule.fixable} fix", "dim")
-    return _drawn(color, width, head, Text(), Markdown(rule.doc), Text())
+    return _drawn(color, min(width, 100), head, Text(), Markdown(rule.doc), Text())
 
 
 def table(rules: Sequence[Rule], color: bool, width: int) -> str:

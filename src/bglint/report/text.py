@@ -47,8 +47,9 @@ def summary_lines(report: Report, look: Look) -> list[str]:
 
 def _verdict(report: Report, look: Look) -> list[str]:
     if not report.findings:
-        words = "Nothing found." if report.problems else "All good: nothing found."
-        return [_painted(words, "32" if not report.problems else "33", look)]
+        found = "nothing new found." if report.suppressed else "nothing found."
+        words = found.capitalize() if report.problems else f"All good: {found}"
+        return [_painted(words, "33" if report.problems else "32", look)]
     levels = Counter(finding.level for finding in report.findings)
     parts = [_count(levels[level], _NOUNS[level]) for level in LEVELS if levels[level]]
     files = _count(len({finding.path for finding in report.findings}), "file")
