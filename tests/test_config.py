@@ -155,7 +155,7 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, complaint: str) -> No
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere.toml: cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file"):
         load(tmp_path, tmp_path / "nowhere.toml")
 
 
