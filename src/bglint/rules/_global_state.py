@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bglint import tree as t
 from bglint.project import Project
 from bglint.rules._parents import nodes
-from bglint.values import Frame, Instance, Items, Outside, Value
+from bglint.values import Cls, Frame, Instance, Items, ModuleValue, Outside, Value
 
 _CONTAINERS = (
     "builtins.dict", "builtins.list", "builtins.set", "collections.defaultdict", "collections.OrderedDict",
@@ -134,15 +134,23 @@ def _is_free(project: Project, name: str, frame: Frame) -> bool:
 
 
 def flag(project: Project, expr: t.Expr, frame: Frame) -> State | None:
-    """The flag that an expression names: a global, or an attribute of a module-level object."""
+    """The flag that an expression names: a global, or an attribute of a module, a class or a module-level object."""
     if isinstance(expr, t.Attribute):
-        for value in project.evaluate(expr.value, frame):
-            if isinstance(value, Instance) and _is_module_level(value):
-                assert value.birth is not None
-                return State((value.birth.node, expr.name), expr.name)
-        return None
+        keys = (_owner(value, expr.name) for value in project.evaluate(expr.value, frame))
+        return next((State(key, expr.name) for key in keys if key is not None), None)
     if isinstance(expr, t.Name) and frame.function is not None and _is_free(project, expr.id, frame):
         return State((frame.path, expr.id), expr.id)
+    return None
+
+
+def _owner(value: Value, name: str) -> tuple[object, str] | None:
+    """What tells an attribute of something at module level apart from others of its name."""
+    if isinstance(value, ModuleValue):
+        return value.path, name
+    if isinstance(value, Cls):
+        return value.klass, name
+    if isinstance(value, Instance) and _is_module_level(value) and value.birth is not None:
+        return value.birth.node, name
     return None
 
 
