@@ -127,9 +127,20 @@ def _sleeps(project: Project, outer: Outer, frame: Frame) -> bool:
     if outer.fact is None or outer.fact.effect != "sleep":
         return False
     if not outer.fact.is_async:
-        return True
+        return not _is_jitter(outer.node)
     seconds = number(project, outer.node.argument(0), frame)
     return outer.awaited and seconds is not None and seconds >= 1
+
+
+def _is_jitter(call: t.Call) -> bool:
+    """`time.sleep(random.uniform(0, 0.5))` hides how long a password check took: it belongs to the answer."""
+    given = call.argument(0)
+    bounds = (
+        [a.value.value for a in given.arguments if isinstance(a.value, t.Constant)]
+        if isinstance(given, t.Call)
+        else []
+    )
+    return bool(bounds) and all(isinstance(bound, int | float) and bound < 1 for bound in bounds)
 
 
 def _is_idle(project: Project, node: t.Node, function: t.Function) -> bool:
