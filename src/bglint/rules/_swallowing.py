@@ -122,6 +122,8 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
     function = visit.frame.function
     assert function is not None
     behind = following(guard, function)
+    if behind is not None and _gives_value(guard.body[-1]):
+        return True  # what follows is the second way to the value
     if any(_gives_value(node) for node in (*t.walk(*handler.body), behind)) and _is_asked(visit):
         return True
     if any(_recovers(project, node, visit.frame) for node in t.walk(*handler.body)):
