@@ -54,6 +54,8 @@ _BY_CALL: dict[bytes, RoleKind] = {
     b"dispatch": "middleware",
 }
 MOST_CALLERS = 40
+"""A name that is called in more places is too common to be looked for."""
+
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +177,7 @@ class Roles:
     # ---------------------------------------------------------------- callers
 
     def callers(self, function: t.Function) -> tuple[Caller, ...]:
-        """The calls of a function in the project, by name and then by resolution; at most MOST_CALLERS places."""
+        """The calls of a function in the project, by name and then by resolution."""
         if function not in self._callers:
             self._callers[function] = ()
             self._callers[function] = tuple(self._find_callers(function))
@@ -186,16 +188,26 @@ class Roles:
         if name.startswith("<"):
             return
         pattern = re.compile(rf"(?<!def )\b{name}\s*\(")
-        count = 0
-        for file in self._names.program.sources.mentioning(re.compile(name.encode())):
-            if not pattern.search(self._names.program.sources.read(file).decode("utf-8", "replace")):
-                continue
-            module = self._names.program.module(file.path)
-            for around in self.functions_in(module, _lines(module, name, pattern)) if module else ():
-                count += 1
-                if count > MOST_CALLERS:
-                    return
+        places = [(module, lines) for module in self._naming(function, name) if (lines := _lines(module, name, pattern))]
+        if sum(len(lines) for _, lines in places) > MOST_CALLERS:
+            return
+        for module, lines in places:
+            for around in self.functions_in(module, lines):
                 yield from self._calls_in(around, name, function)
+
+    def _naming(self, function: t.Function, name: str) -> Iterator[Module]:
+        """The modules that may call a function: they name it, and its class where it is a method."""
+        sources = self._names.program.sources
+        klass = function.owner.rpartition(".")[2]
+        called = re.compile(rb"(?<!def )\b" + name.encode() + rb"\s*\(")
+        words = (klass.encode(), _snake(klass).encode()) if klass else (b"",)
+        for file in sources.mentioning(re.compile(name.encode())):
+            data = sources.read(file)
+            near = file.path == function.source.path or any(word in data for word in words)
+            if near and called.search(data):
+                module = self._names.program.module(file.path)
+                if module is not None:
+                    yield module
 
     def _calls_in(self, around: t.Function, name: str, wanted: t.Function) -> Iterator[Caller]:
         for node in t.walk_function(around):
@@ -230,6 +242,11 @@ def _inner(node: t.Node) -> Iterator[t.Function]:
 
 def _lines(module: Module, word: str, pattern: re.Pattern[str]) -> set[int]:
     return {number for number, line in enumerate(module.lines, 1) if word in line and pattern.search(line)}
+
+
+def _snake(name: str) -> str:
+    """What an object of a class is likely to be called: `cache_manager` of CacheManager."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def last_name(expr: t.Expr) -> str:

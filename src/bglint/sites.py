@@ -37,7 +37,7 @@ TASK = ("starlette.background.BackgroundTask", "fastapi.background.BackgroundTas
 _WORDS = ("add_task", "BackgroundTask", "create_task", "ensure_future", "tasks.append")
 MENTIONS = re.compile(rb"add_task|BackgroundTask|create_task|ensure_future")
 SPAWNERS = {"create_task", "ensure_future"}
-CONTEXT_DEPTH = 4
+CONTEXT_DEPTH = 3
 MOST_CONTEXTS = 12
 
 SiteKind = Literal["add_task", "BackgroundTask", "append", "create_task"]
