@@ -278,7 +278,7 @@ def test_what_a_table_cannot_say_is_an_error_that_names_it(user: dict[str, objec
 
 def test_a_table_is_read_when_its_package_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    monkeypatch.setattr(bglint.knowledge, "_load", lambda stem: read.append(stem) or load(stem))
+    monkeypatch.setattr(bglint.knowledge.table, "load", lambda stem: read.append(stem) or load(stem))
     knowledge = Knowledge()
     knowledge.fact("nobody.knows")
     assert read == []

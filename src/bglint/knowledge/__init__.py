@@ -8,7 +8,6 @@ from __future__ import annotations
 import builtins
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
 
 from . import table
 from .fact import BLOCKING, EFFECTS, Fact, KnowledgeError, read_fact
@@ -17,9 +16,6 @@ from .table import Table
 __all__ = ["BLOCKING", "EFFECTS", "Fact", "Knowledge", "KnowledgeError"]
 
 _EVERYTHING = frozenset({"builtins.Exception", "builtins.BaseException"})
-_EMPTY = Table()
-_places = lru_cache(maxsize=1)(table.places)
-_load = lru_cache(maxsize=None)(table.load)
 
 
 class Knowledge:
@@ -161,9 +157,9 @@ class Knowledge:
 
     def _tables(self, name: str) -> Iterator[Table]:
         yield self._user
-        place = _places().get(_package(name))
+        place = table.places().get(_package(name))
         if place is not None:
-            yield _load(place)
+            yield table.load(place)
 
 
 def _package(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -95,12 +96,14 @@ def _texts(key: str, value: object) -> tuple[str, ...]:
     return tuple(_text(key, item) for item in value)
 
 
+@cache
 def load(stem: str) -> Table:
     """The table that stands in the file of this name beside this module."""
     with (HERE / f"{stem}.toml").open("rb") as file:
         return read_table(tomllib.load(file))
 
 
+@cache
 def places() -> dict[str, str]:
     """Which file speaks of which top-level package: the one of its name, or those that `_index.toml` lists."""
     with (HERE / "_index.toml").open("rb") as file:
