@@ -232,7 +232,11 @@ def _arguments(project: Project, site: TaskSite, inner: t.Function) -> str | Non
 
 
 def _bound(project: Project, site: TaskSite, inner: t.Function, names: list[str]) -> str | None:
-    if inner.parameters or site.arguments:
+    """The value as a default, behind the parameters that add_task fills."""
+    plain = all(p.kind == "normal" and p.default is None for p in inner.parameters)
+    given = [argument for argument in site.arguments if argument.keyword is None and not argument.star]
+    if not plain or len(given) != len(inner.parameters) or len(given) != len(site.arguments):
         return None
     body = project.text(inner.body[0], site.frame)
-    return f"lambda {', '.join(f'{name}={name}' for name in names)}: {body}"
+    parameters = [*(p.name for p in inner.parameters), *(f"{name}={name}" for name in names)]
+    return f"lambda {', '.join(parameters)}: {body}"

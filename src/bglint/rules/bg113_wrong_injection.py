@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bglint import edits, members
 from bglint import tree as t
 from bglint.annotations import provide
-from bglint.model import Finding, Fix
+from bglint.model import Edit, Finding, Fix
 from bglint.project import Project
 from bglint.rule import finding, rule
 from bglint.rules._handmade import is_made_by_hand, uses_in
@@ -312,14 +312,22 @@ def _report(
 
 
 def _fix(project: Project, function: t.Function, parameter: t.Parameter, means: Meaning) -> Fix | None:
-    """`Optional[BackgroundTasks]` to `BackgroundTasks`; a default stays, FastAPI ignores it."""
-    annotation = parameter.annotation
-    if means.kind != "optional" or annotation is None or isinstance(annotation, t.Constant):
+    """The plain annotation, where nothing else is wrong; a default stays, FastAPI ignores it."""
+    if is_fastapi_marker(project, parameter.default, outer(project, function)) or means.marker is not None:
         return None
-    frame = project.frame(function)
-    inner = next(
-        (part for part in t.walk(annotation) if _is_the_class(project, part, outer(project, function))), None
-    )
+    if means.kind == "optional":
+        return _alone(project, function, parameter.annotation)
+    if means.kind == "typing only":
+        return _with_import(project, project.frame(function), ())
+    return _annotate(project, function, parameter) if means.kind in ("anything", "other") else None
+
+
+def _alone(project: Project, function: t.Function, annotation: t.Expr | None) -> Fix | None:
+    """`Optional[BackgroundTasks]` to `BackgroundTasks`."""
+    if annotation is None or isinstance(annotation, t.Constant):
+        return None
+    frame, where = project.frame(function), outer(project, function)
+    inner = next((part for part in t.walk(annotation) if _is_the_class(project, part, where)), None)
     if inner is None:
         return None
     text = project.text(inner, frame)
@@ -329,3 +337,31 @@ def _fix(project: Project, function: t.Function, parameter: t.Parameter, means: 
 
 def _is_the_class(project: Project, node: t.Node, frame: Frame) -> bool:
     return isinstance(node, (t.Name, t.Attribute)) and meaning(project, node, frame).kind == "tasks"
+
+
+def _annotate(project: Project, function: t.Function, parameter: t.Parameter) -> Fix | None:
+    """`tasks` to `tasks: BackgroundTasks`; not where the default is the class, which reads badly."""
+    frame = project.frame(function)
+    default = (
+        project.evaluate(parameter.default, outer(project, function)) if parameter.default is not None else ()
+    )
+    if any(isinstance(value, Outside) and not value.instance for value in default):
+        return None
+    text = f"{parameter.name}: BackgroundTasks"
+    if parameter.default is not None:
+        text += f" = {project.text(parameter.default, frame)}"
+    edit = edits.replace(frame.path, project.span(parameter, frame), text)
+    return _with_import(project, frame, (edit,))
+
+
+def _with_import(project: Project, frame: Frame, changes: tuple[Edit, ...]) -> Fix | None:
+    module = project.program.module(frame.path)
+    text = "".join(module.lines) if module is not None else ""
+    if not edits.can_import(text, _IMPORT):
+        return None
+    wanted = edits.add_import(text, frame.path, _IMPORT)
+    every = (*changes, wanted) if wanted is not None else changes
+    return Fix("Annotate with `BackgroundTasks`", every, safe=True) if every else None
+
+
+_IMPORT = "from fastapi import BackgroundTasks"
