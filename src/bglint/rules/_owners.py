@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from bglint import members
 from bglint import tree as t
-from bglint.annotations import DEPENDS, marker, provide
+from bglint.annotations import marker, provide
 from bglint.calling import handed_back
 from bglint.project import Project
-from bglint.values import Birth, Const, Frame, Func, Generator, Instance, Outside, Unknown, Value, Values
+from bglint.values import Const, Frame, Func, Generator, Instance, Outside, Unknown, Value
 
 CLOSERS = {
     "close", "aclose", "close_all", "disconnect", "release", "dispose", "quit", "remove", "cleanup", "shutdown",
@@ -48,21 +48,14 @@ def owner(project: Project, value: Value, depth: int = DEPTH) -> Owner | None:
     birth = value.birth
     if isinstance(value, Outside) and not value.instance:
         return _kept_in_state(project, value, birth.name if birth else value.name.rpartition(".")[2])
-    if birth is None or birth.kind not in ("dependency", "call") or not depth:
+    if birth is None or birth.kind != "dependency" or not depth:
         return None
-    for provider in birth.providers if birth.kind == "dependency" else _of_class(project, value, birth):
+    for provider in birth.providers:
         found = _through(project, provider, value, birth.name, depth)
         if found is not None:
             scoped = found.function_scope or _is_function_scoped(project, birth.node, birth.frame)
             return replace(found, name=birth.name, function_scope=scoped)
     return None
-
-
-def _of_class(project: Project, value: Value, birth: Birth) -> Values:
-    """The provider of a class-level `db = Depends(get_db)`, as class-based views have it."""
-    marked = isinstance(value, Outside) and value.name.removesuffix("()") in DEPENDS
-    target = birth.node.argument(0, "dependency") if marked and isinstance(birth.node, t.Call) else None
-    return project.evaluate(target, birth.frame) if target is not None else ()
 
 
 def _through(project: Project, provider: Value, value: Value, name: str, depth: int) -> Owner | None:

@@ -206,9 +206,10 @@ def _unloaded(
 def _holds(project: Project, done: list[Deed], commit: Deed, value: Value, klass: Class) -> bool:
     """True where the session has got hold of the object before the commit."""
     birth = value.birth
-    for frame, node in commit.way:
-        if birth is not None and birth.frame is frame and birth.node.at < node.at:
-            return True
+    if birth is not None:
+        made = next((node.at for frame, node in commit.way if frame is birth.frame), None)
+        if made is not None:
+            return birth.node.at < made
     before = [deed for deed in done if may_follow(project, deed.way, commit.way)]
     return any(
         (birth is not None and deed.call is birth.node)

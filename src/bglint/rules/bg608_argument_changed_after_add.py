@@ -10,14 +10,12 @@ from bglint.project import Project
 from bglint.rule import finding, rule
 from bglint.rules._deeds import may_follow
 from bglint.sites import TaskSite
-from bglint.values import Instance, Items, Outside
 
 CODE = "BG608"
 _CHANGES = {
     "append", "extend", "insert", "remove", "pop", "popitem", "clear", "sort", "reverse", "update", "setdefault",
     "add", "discard",
 }  # fmt: skip
-_MUTABLE = ("builtins.list", "builtins.dict", "builtins.set")
 
 
 @rule(CODE, level="advice")
@@ -98,18 +96,11 @@ def _changed(project: Project, site: TaskSite) -> Iterator[tuple[str, t.Node]]:
     """The arguments of a task that are changed later, with the change."""
     function = site.function
     for name in (argument.value for argument in site.arguments):
-        if isinstance(name, t.Name) and function is not None and _is_mutable(project, name, site):
+        if isinstance(name, t.Name) and function is not None:
             for node in t.walk_function(function):
                 later = may_follow(project, ((site.frame, site.call),), ((site.frame, node),))
                 if later and _changes(node, name.id) and _is_same(project, function, name, node):
                     yield name.id, node
-
-
-def _is_mutable(project: Project, name: t.Name, site: TaskSite) -> bool:
-    return any(
-        isinstance(value, (Items, Instance)) or (isinstance(value, Outside) and value.name in _MUTABLE)
-        for value in project.evaluate(name, site.frame)
-    )
 
 
 def _changes(node: t.Node, name: str) -> bool:
