@@ -273,8 +273,8 @@ def test_what_is_given_counts_and_not_what_is_on_disk(tmp_path: Path) -> None:
 def test_a_fix_without_end_is_stopped_and_told(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("x\n", "utf-8")
     outcome = fix.until_stable(lambda texts: Report((finding(put("y", 1)),)), tmp_path)
-    assert outcome.fixed.texts == {"app.py": "y" * 10 + "x\n"}
-    assert "After 10 passes" in outcome.fixed.problems[-1].message
+    assert outcome.fixed.texts == {"app.py": "y" * fix.PASSES + "x\n"}
+    assert f"After {fix.PASSES} passes" in outcome.fixed.problems[-1].message
 
 
 def test_a_broken_fix_is_told_once(tmp_path: Path) -> None:

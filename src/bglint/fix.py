@@ -29,7 +29,7 @@ from bglint import atomic
 from bglint.edits import lines_of
 from bglint.model import Edit, Finding, Problem, Report
 
-PASSES = 10
+PASSES = 50
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _NO_NEWLINE = "\n\\ No newline at end of file\n"
 
