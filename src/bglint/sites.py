@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 from bglint import calling, members
@@ -38,6 +39,11 @@ _WORDS = ("add_task", "BackgroundTask", "create_task", "ensure_future", "tasks.a
 MENTIONS = re.compile(rb"add_task|BackgroundTask|create_task|ensure_future")
 SPAWNERS = {"create_task", "ensure_future"}
 CONTEXT_DEPTH = 3
+"""How many calls above an add_task a handler is looked for."""
+
+SPAWN_DEPTH = 2
+"""The same for create_task, which is common outside of handlers too."""
+
 MOST_CONTEXTS = 12
 
 SiteKind = Literal["add_task", "BackgroundTask", "append", "create_task"]
@@ -103,7 +109,7 @@ class Sites:
     def __init__(self, names: Names, roles: Roles) -> None:
         self._names = names
         self._roles = roles
-        self._contexts: dict[t.Function, tuple[Context, ...]] = {}
+        self._contexts: dict[tuple[t.Function, int], tuple[Context, ...]] = {}
 
     def find(self) -> Iterator[TaskSite]:
         """Every registration, file by file, in source order."""
@@ -126,7 +132,8 @@ class Sites:
             frame = self._roles.default_frame(function)
             if self._kind(call, frame, function) is None and not self._may_depend_on_caller(call, frame):
                 continue
-            for context in self.contexts(function):
+            depth = SPAWN_DEPTH if last_name(call.func) in SPAWNERS else CONTEXT_DEPTH
+            for context in self.contexts(function, depth):
                 yield from self._site(call, context, function)
 
     def _site(self, call: t.Call, context: Context, function: t.Function) -> Iterator[TaskSite]:
@@ -197,31 +204,36 @@ class Sites:
 
     def contexts(self, function: t.Function, depth: int = CONTEXT_DEPTH) -> tuple[Context, ...]:
         """The ways in which the framework gets to a function, through the functions that call it."""
-        if function not in self._contexts:
-            self._contexts[function] = (Context(self._roles.default_frame(function)),)
-            found = tuple(self._find_contexts(function, depth))[:MOST_CONTEXTS]
-            if found:
-                self._contexts[function] = found
-        return self._contexts[function]
+        key = (function, depth)
+        if key not in self._contexts:
+            alone = (Context(self._roles.default_frame(function)),)
+            self._contexts[key] = alone
+            self._contexts[key] = tuple(islice(self._find_contexts(function, depth), MOST_CONTEXTS)) or alone
+        return self._contexts[key]
 
     def _find_contexts(self, function: t.Function, depth: int) -> Iterator[Context]:
         role = self._roles.role(function)
+        parent = self._roles.parent(function)
         if role is not None:
             yield Context(self._roles.default_frame(function), (), role)
-            return
-        parent = self._roles.parent(function)
-        if parent is not None:
+        elif parent is not None:
             for outer in self.contexts(parent, depth):
                 frame = self._names.frame(function, function.source.path, (), outer.frame)
                 yield Context(frame, outer.hops, outer.role)
-            return
-        for caller in self._roles.callers(function) if depth else ():
-            for outer in self.contexts(caller.chain[-1], depth - 1):
-                if (
-                    function not in [hop.frame.function for hop in outer.hops]
-                    and outer.frame.function is not function
-                ):
-                    yield from self._through(caller.call, outer, function)
+        elif depth:
+            yield from self._called_contexts(function, depth)
+
+    def _called_contexts(self, function: t.Function, depth: int) -> Iterator[Context]:
+        """Through callers that a handler leads to; other callers only tell what a helper for tasks is given."""
+        ways = [
+            (caller.call, outer)
+            for caller in self._roles.callers(function)
+            for outer in self.contexts(caller.chain[-1], depth - 1)
+            if outer.frame.function is not function and all(hop.frame.function is not function for hop in outer.hops)
+        ]
+        served = [way for way in ways if way[1].role is not None]
+        for call, outer in served or (ways[:MOST_CONTEXTS] if _takes_tasks(function) else []):
+            yield from self._through(call, outer, function)
 
     def _through(self, call: t.Call, outer: Context, function: t.Function) -> Iterator[Context]:
         for value in self._names.evaluate(call.func, outer.frame):
@@ -245,6 +257,10 @@ class Sites:
                 else None
             )
         return None
+
+
+def _takes_tasks(function: t.Function) -> bool:
+    return any("task" in p.name.lower() or "background" in p.name.lower() for p in function.parameters)
 
 
 def _targets(values: Values) -> Values:
