@@ -87,7 +87,7 @@ class Knowledge:
             for known in self._tables(spelled):
                 entry = known.entry(spelled)
                 if entry is not None:
-                    return self._with_twin(spelled, read_fact(spelled, entry))
+                    return self._completed(name, spelled, read_fact(spelled, entry))
         return None
 
     def _spellings(self, name: str) -> Iterator[str]:
@@ -97,10 +97,13 @@ class Knowledge:
             for base in self.bases(prefix):
                 yield self.canonical(base + rest)
 
-    def _with_twin(self, name: str, fact: Fact) -> Fact:
+    def _completed(self, name: str, spelled: str, fact: Fact) -> Fact:
+        """The fact with the twin of its library, and with the receiver's own type for "self"."""
+        if fact.returns == "self":
+            fact = replace(fact, returns=name.rpartition(".")[0])
         if fact.twin or not fact.blocks:
             return fact
-        twins = (known.twins[prefix] for prefix, known in self._sections(name) if prefix in known.twins)
+        twins = (known.twins[prefix] for prefix, known in self._sections(spelled) if prefix in known.twins)
         return replace(fact, twin=next(twins, ""))
 
     def _errors_of(self, name: str) -> tuple[str, ...]:
