@@ -143,6 +143,8 @@ def test_unsafe_fixes_are_applied_only_if_asked(tmp_path: Path) -> None:
     unsafe = finding(put("y", 1, 2), safe=False)
     assert one(tmp_path, "x\n", unsafe).texts == {}
     assert one(tmp_path, "x\n", unsafe, safe_only=False).texts == {"app.py": "y\n"}
+    assert fix.apply([unsafe], tmp_path).texts == {}
+    assert fix.until_stable(lambda texts: Report((unsafe,)), tmp_path).fixed.texts == {}
 
 
 def test_where_two_overlap_the_first_wins(tmp_path: Path) -> None:
