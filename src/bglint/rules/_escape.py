@@ -33,7 +33,9 @@ from bglint.values import (
 )
 
 _EXITS = ("builtins.SystemExit", "builtins.KeyboardInterrupt")
-_ABSORBS = re.compile(r"(?i)retry|retri|backoff|tenacity|stamina|on_exception|(^|\.)catch(\b|_)|suppress")
+_ABSORBS = re.compile(
+    r"(?i)^builtins\.getattr|retry|retri|backoff|tenacity|stamina|on_exception|(^|\.)catch(\b|_)|suppress"
+)
 
 
 @dataclass(frozen=True, slots=True)
