@@ -110,7 +110,9 @@ def fan_out_in_loop(project: Project) -> Iterator[Finding]:
     """
     found: dict[t.Call, Repeated] = {}
     for site in project.sites:
-        if site.kind == "add_task" and not runs_its_own_way(project, site):
+        if site.kind != "add_task" or runs_its_own_way(project, site):
+            continue
+        if not _is_one_of_many_tasks(project, site):
             for repeated in _loops(project, site):
                 found.setdefault(site.call, repeated)
     for repeated in found.values():
@@ -124,6 +126,16 @@ def _loops(project: Project, site: TaskSite) -> Iterator[Repeated]:
         for iterable in _iterables(project, node, frame):
             if not _is_short(project, iterable, frame):
                 yield Repeated(site, iterable, frame)
+
+
+def _is_one_of_many_tasks(project: Project, site: TaskSite) -> bool:
+    """True for a loop over the tasks themselves, `for hook in hooks: tasks.add_task(hook)`: there are few of them."""
+    function, handed = site.function, site.handed
+    if function is None or not isinstance(handed, t.Name):
+        return False
+    loops = (around for around, _ in project.chain(site.call, function) if isinstance(around, t.For))
+    targets = (part for loop in loops for part in t.walk(loop.target))
+    return any(isinstance(part, t.Name) and part.id == handed.id for part in targets)
 
 
 def _iterables(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Expr]:
