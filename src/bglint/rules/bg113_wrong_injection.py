@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bglint import edits, members
 from bglint import tree as t
 from bglint.annotations import provide
-from bglint.model import Edit, Finding, Fix
+from bglint.model import Edit, Finding, Fix, Span
 from bglint.project import Project
 from bglint.rule import finding, rule
 from bglint.rules._handmade import is_made_by_hand, uses_in
@@ -347,10 +347,13 @@ def _annotate(project: Project, function: t.Function, parameter: t.Parameter) ->
     )
     if any(isinstance(value, Outside) and not value.instance for value in default):
         return None
-    text = f"{parameter.name}: BackgroundTasks"
-    if parameter.default is not None:
-        text += f" = {project.text(parameter.default, frame)}"
-    edit = edits.replace(frame.path, project.span(parameter, frame), text)
+    text, span = f"{parameter.name}: BackgroundTasks", project.span(parameter, frame)
+    for part, before in ((parameter.annotation, ""), (parameter.default, " = ")):
+        if part is not None:
+            end = project.span(part, frame)
+            span = Span(span.line, span.column, end.end_line, end.end_column)
+            text += f"{before}{project.text(part, frame)}" if before else ""
+    edit = edits.replace(frame.path, span, text)
     return _with_import(project, frame, (edit,))
 
 
