@@ -23,6 +23,8 @@ FIXTURES_NEED = [need for need in PROJECT["optional-dependencies"]["test"] if no
 @nox.parametrize("era", list(ERAS), ids=list(ERAS))
 def witness(session: nox.Session, era: str) -> None:
     """Run the witnesses that this FastAPI can judge."""
-    session.install(ERAS[era], *FIXTURES_NEED)
-    session.run("python", "-c", "import fastapi, starlette; print(fastapi.__version__, starlette.__version__)")
+    session.install(ERAS[era], *FIXTURES_NEED, "--editable", ".")
+    session.run(
+        "python", "-c", "import fastapi, starlette; print(fastapi.__version__, starlette.__version__)"
+    )
     session.run("pytest", "-q", "tests/test_witness.py", *session.posargs)

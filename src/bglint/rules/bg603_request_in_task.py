@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.annotations import is_marker
 from bglint.model import Finding, Level
-from bglint.project import Project
+from bglint.project import Project, dotted
 from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._deeds import deeds, may_follow, root, way_to
@@ -121,7 +121,7 @@ def _deeds(
 ) -> Iterator[tuple[t.Node, Level, str, str]]:
     task = f"`{project.task_name(site)}`"
     for node in _body_reads(project, visit.frame, own):
-        method = f"`{project.text(node.func, visit.frame)}()`"
+        method = f"`{dotted(node.func)}()`"
         cure = "Read it in the handler, or declare it as a parameter, and pass what the task needs."
         if _has_been_read(project, site):
             yield (
@@ -134,7 +134,7 @@ def _deeds(
             message = f"{method} fails with ClientDisconnect: the task {task} runs when the request is over."
             yield node, "error", message, cure
     for changed in _changes(project, visit.frame, own):
-        what = f"`{project.text(changed, visit.frame)}`"
+        what = f"`{_deed(project, changed, visit.frame)}`"
         message = f"{what} in the task {task} is lost: the response has been sent with the cookies and headers it had."
         yield changed, "error", message, "Do it in the handler, or keep it in your database."
 
@@ -241,6 +241,13 @@ def _changes(project: Project, frame: Frame, own: frozenset[Frame]) -> Iterator[
             yield from (node for target in node.targets if _is_lost(project, target, frame, own))
         elif isinstance(node, t.Call) and _is_lost_call(project, node.func, frame, own):
             yield node
+
+
+def _deed(project: Project, node: t.Node, frame: Frame) -> str:
+    if isinstance(node, t.Call):
+        return f"{dotted(node.func)}(...)"
+    targets = node.targets if isinstance(node, (t.Assign, t.Delete)) else ()
+    return project.text(targets[0], frame) + (" = ..." if isinstance(node, t.Assign) else "")
 
 
 def _is_lost(project: Project, target: t.Expr, frame: Frame, own: frozenset[Frame]) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project
+from bglint.project import Project, dotted
 from bglint.rule import finding, rule
 from bglint.rules._deeds import may_follow
+from bglint.rules._owners import is_resource
 from bglint.sites import TaskSite
 
 CODE = "BG608"
@@ -86,7 +87,7 @@ def argument_changed_after_add(project: Project) -> Iterator[Finding]:
         changed = next(_changed(project, site), None)
         if changed is not None and site.kind != "create_task":
             name, node = changed
-            what = f"`{project.text(node, site.frame)}`"
+            what = f"`{_deed(project, node, site)}`"
             message = f"{what} changes what the task `{project.task_name(site)}` will see in `{name}`."
             cure = "Give the task a copy, if it should see the value of now."
             yield finding(project, CODE, site.call, site.frame, message, cure, site=site)
@@ -96,11 +97,23 @@ def _changed(project: Project, site: TaskSite) -> Iterator[tuple[str, t.Node]]:
     """The arguments of a task that are changed later, with the change."""
     function = site.function
     for name in (argument.value for argument in site.arguments):
-        if isinstance(name, t.Name) and function is not None:
+        if isinstance(name, t.Name) and function is not None and not _is_session(project, name, site):
             for node in t.walk_function(function):
                 later = may_follow(project, ((site.frame, site.call),), ((site.frame, node),))
                 if later and _changes(node, name.id) and _is_same(project, function, name, node):
                     yield name.id, node
+
+
+def _is_session(project: Project, name: t.Name, site: TaskSite) -> bool:
+    """`session.add(row)` is what a session is for; handing it over is the business of BG601 and BG604."""
+    return any(is_resource(value, name.id) for value in project.evaluate(name, site.frame))
+
+
+def _deed(project: Project, node: t.Node, site: TaskSite) -> str:
+    if isinstance(node, t.Call):
+        return f"{dotted(node.func)}(...)"
+    targets = node.targets if isinstance(node, (t.Assign, t.Delete)) else ()
+    return project.text(targets[0], site.frame) + (" = ..." if isinstance(node, t.Assign) else "")
 
 
 def _changes(node: t.Node, name: str) -> bool:
