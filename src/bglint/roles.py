@@ -83,7 +83,7 @@ class Roles:
         self._names = names
         self._registered: dict[str, set[RoleKind]] | None = None
         self._roles: dict[t.Function, Role | None] = {}
-        self._callers: dict[t.Function, tuple[Caller, ...]] = {}
+        self._callers: dict[tuple[t.Function, bool], tuple[Caller, ...]] = {}
 
     def role(self, function: t.Function) -> Role | None:
         """The role of a function; None for a plain one."""
@@ -176,14 +176,15 @@ class Roles:
 
     # ---------------------------------------------------------------- callers
 
-    def callers(self, function: t.Function) -> tuple[Caller, ...]:
-        """The calls of a function in the project, by name and then by resolution."""
-        if function not in self._callers:
-            self._callers[function] = ()
-            self._callers[function] = tuple(self._find_callers(function))
-        return self._callers[function]
+    def callers(self, function: t.Function, handlers: bool = False) -> tuple[Caller, ...]:
+        """The calls of a function in the project, by name and then by resolution; with `handlers` those in handlers."""
+        key = (function, handlers)
+        if key not in self._callers:
+            self._callers[key] = ()
+            self._callers[key] = tuple(self._find_callers(function, handlers))
+        return self._callers[key]
 
-    def _find_callers(self, function: t.Function) -> Iterator[Caller]:
+    def _find_callers(self, function: t.Function, handlers: bool) -> Iterator[Caller]:
         name = function.owner.rpartition(".")[2] if function.name == "__init__" else function.name
         if name.startswith("<"):
             return
@@ -192,8 +193,17 @@ class Roles:
         if sum(len(lines) for _, lines in places) > MOST_CALLERS:
             return
         for module, lines in places:
-            for around in self.functions_in(module, lines):
+            wanted = {line for line in lines if not handlers or self._may_serve(module, line)}
+            for around in self.functions_in(module, wanted):
                 yield from self._calls_in(around, name, function)
+
+    def _may_serve(self, module: Module, line: int) -> bool:
+        """Could the function around a line be a handler, or hold one? Told by its text, before it is read."""
+        entry = module.outline.around(line)
+        if entry is None or entry.kind != "function":
+            return False
+        text = module.text(entry.start, entry.end)
+        return text.lstrip().startswith("@") or "\n    @" in text or entry.name in self._index()
 
     def _naming(self, function: t.Function, name: str) -> Iterator[Module]:
         """The modules that may call a function: they name it, and its class where it is a method."""

@@ -41,7 +41,7 @@ SPAWNERS = {"create_task", "ensure_future"}
 CONTEXT_DEPTH = 3
 """How many calls above an add_task a handler is looked for."""
 
-SPAWN_DEPTH = 2
+SPAWN_DEPTH = 1
 """The same for create_task, which is common outside of handlers too."""
 
 MOST_CONTEXTS = 12
@@ -227,7 +227,7 @@ class Sites:
         """Through callers that a handler leads to; other callers only tell what a helper for tasks is given."""
         ways = [
             (caller.call, outer)
-            for caller in self._roles.callers(function)
+            for caller in self._roles.callers(function, handlers=depth == 1 and not _takes_tasks(function))
             for outer in self.contexts(caller.chain[-1], depth - 1)
             if outer.frame.function is not function and all(hop.frame.function is not function for hop in outer.hops)
         ]
