@@ -1,8 +1,12 @@
-"""`--fix` and `--unsafe-fixes` over every bad fixture."""
+"""`--fix` and `--unsafe-fixes` over every bad fixture, and the fixed twins that the witness runs.
+
+After a change on purpose write the twins anew: `BGLINT_GOLDEN=write pytest tests/test_fixing.py`.
+"""
 
 from __future__ import annotations
 
 import io
+import os
 import re
 import tokenize
 from collections import Counter
@@ -13,21 +17,27 @@ import pytest
 
 from bglint import Config, Report, fix, lint
 from bglint.fix import Outcome
-from tests.test_rules import APPS, called, project
+from tests.test_rules import APPS, called, own_code, project
 
 __all__ = ["project"]
 BAD = [path for path in APPS if path.name.startswith("bad_")]
+SINGLE = [path for path in BAD if path.is_file()]
+_MARK = re.compile(r"[ \t]*#\s*(?:expect|via):[^#\n]*")
 _VERSION = re.compile(r"#\s*fastapi-version:\s*(\S+)")
+
+
+def config(fixture: Path) -> Config:
+    """The FastAPI version that the fixture names."""
+    main = fixture / "main.py" if fixture.is_dir() else fixture
+    version = _VERSION.match(main.read_text("utf-8"))
+    return Config(fastapi_version=version[1] if version else None)
 
 
 def fixed(fixture: Path, *, safe_only: bool) -> Outcome:
     """What the fixes make of the copy of a fixture in the working directory; nothing is written."""
-    main = fixture / "main.py" if fixture.is_dir() else fixture
-    version = _VERSION.match(main.read_text("utf-8"))
-    config = Config(fastapi_version=version[1] if version else None)
 
     def again(texts: Mapping[str, str]) -> Report:
-        return lint(["."], config, given={path: text.encode() for path, text in texts.items()})
+        return lint(["."], config(fixture), given={path: text.encode() for path, text in texts.items()})
 
     return fix.until_stable(again, safe_only=safe_only)
 
@@ -42,7 +52,7 @@ def comments(text: str) -> Counter[str]:
 @pytest.mark.parametrize("safe_only", [True, False], ids=["safe", "unsafe"])
 @pytest.mark.parametrize("project", BAD, ids=called, indirect=True)
 def test_fixes_cure_and_keep_the_rest(project: Path, safe_only: bool) -> None:
-    before = lint(["."], Config())
+    before = lint(["."], config(project))
     outcome = fixed(project, safe_only=safe_only)
     assert outcome.fixed.problems == ()
     assert [f for f in outcome.report.findings if f.fix and (f.fix.safe or not safe_only)] == []
@@ -51,3 +61,24 @@ def test_fixes_cure_and_keep_the_rest(project: Path, safe_only: bool) -> None:
     worse = {f.code for f in outcome.report.findings if f.level == "error" or safe_only}
     assert worse <= {f.code for f in before.findings} | {f.code for f in outcome.fixed.applied}
     assert len(outcome.report.findings) <= len(before.findings)
+
+
+@pytest.mark.parametrize("project", SINGLE, ids=called, indirect=True)
+def test_fixed_twin(project: Path) -> None:
+    """`bad_x.fixed.py` is `bad_x.py` cured by `--fix`, or by `--unsafe-fixes` where that alone cures it."""
+    twin = project.with_suffix(".fixed.py")
+    text = _twin(project)
+    if os.environ.get("BGLINT_GOLDEN") == "write" and text:
+        twin.write_text(text, "utf-8")
+    assert (twin.read_text("utf-8") if twin.exists() else "") == text
+
+
+def _twin(fixture: Path) -> str:
+    for safe_only in (True, False):
+        outcome = fixed(fixture, safe_only=safe_only)
+        applied, left = (
+            {f.code for f in found} for found in (outcome.fixed.applied, outcome.report.findings)
+        )
+        if own_code(fixture) in applied - left:
+            return _MARK.sub("", outcome.fixed.texts[fixture.name])
+    return ""
