@@ -8,9 +8,10 @@ from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix, Level
 from bglint.project import Project, dotted
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._callable import can_be_called, is_background, is_started
 from bglint.rules._responses import Background, backgrounds
+from bglint.rules._told import told
 from bglint.rules._written import Written, handed
 from bglint.sites import TaskSite
 from bglint.values import Const, Coroutine, Frame, Func, Generator, Missing, Partial, Unknown, Value, Values
@@ -157,7 +158,7 @@ _FACTORIES = (
 def _handed_over(project: Project, site: TaskSite, written: Written, level: Level) -> Finding:
     message = _message(project, site, written)
     how = _instead(site, written)
-    return finding(
+    return told(
         project, "BG101", _place(site, written), written.frame, message, _CALL_LATER.format(how=how),
         level=level, site=site, trace=(), fix=_fix(project, site, written, level),
     )  # fmt: skip
@@ -266,7 +267,7 @@ def _bare(project: Project, item: t.Expr, frame: Frame) -> Finding:
     message = (
         f"`{text}` stands in the list without a BackgroundTask around it: running it fails after the response"
     )
-    return finding(project, "BG101", item, frame, message, f"write `BackgroundTask({text}, ...)`", trace=())
+    return told(project, "BG101", item, frame, message, f"write `BackgroundTask({text}, ...)`", trace=())
 
 
 # ------------------------------------------------------------ background=f(x)
@@ -319,7 +320,7 @@ def _as_background(project: Project, background: Background) -> Finding:
     call = _called(expr)
     name = dotted(call.func) if call is not None else dotted(expr) if isinstance(expr, t.Name) else "function"
     cure = f"write `background=BackgroundTask({name}{', ...' if call and call.arguments else ''})`"
-    return finding(project, "BG101", expr, frame, _background_message(text, values), cure, trace=())
+    return told(project, "BG101", expr, frame, _background_message(text, values), cure, trace=())
 
 
 def _background_message(text: str, values: Values) -> str:

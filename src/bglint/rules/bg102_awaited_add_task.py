@@ -9,8 +9,9 @@ from bglint import tree as t
 from bglint.model import Finding, Fix, Span
 from bglint.project import Project
 from bglint.roles import last_name
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._parents import parent
+from bglint.rules._told import told
 from bglint.sites import TaskSite
 from bglint.values import Instance, Outside
 
@@ -80,7 +81,7 @@ def awaited_add_task(project: Project) -> Iterator[Finding]:
     for site in project.sites:
         wait = _wait(site)
         if wait is not None and _is_the_frameworks(project, site):
-            yield finding(
+            yield told(
                 project, "BG102", wait, site.frame,
                 "`add_task` returns None, and waiting for None fails: the request ends in a 500 "
                 f"and the task `{project.task_name(site)}` never runs",

@@ -8,8 +8,9 @@ from bglint import members
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._signature import Mismatch, mismatch, resolved
+from bglint.rules._told import told
 from bglint.rules._written import Given, given, handed
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Instance
@@ -110,7 +111,7 @@ def _reserved(project: Project, site: TaskSite, arguments: Given, name: str) -> 
     task = project.task_name(site)
     message = f"`{name}=` is a parameter of `{_method(site)}` itself: the call fails, `{task}` is never added"
     cure = f"write `{_method(site)}(partial({task}, {name}=...))`, or rename the parameter of `{task}`"
-    return finding(project, "BG103", arguments.call, arguments.frame, message, cure, site=site, trace=())
+    return told(project, "BG103", arguments.call, arguments.frame, message, cure, site=site, trace=())
 
 
 def _method(site: TaskSite) -> str:
@@ -150,7 +151,7 @@ def _finding(project: Project, site: TaskSite, arguments: Given, found: Mismatch
     )
     declared = Step(found.function.source.path, span, words)
     node, frame = _place(project, site, arguments)
-    return finding(project, "BG103", node, frame, message, found.cure, site=site, trace=(declared,))
+    return told(project, "BG103", node, frame, message, found.cure, site=site, trace=(declared,))
 
 
 def _place(project: Project, site: TaskSite, arguments: Given) -> tuple[t.Node, Frame]:

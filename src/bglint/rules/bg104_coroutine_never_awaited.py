@@ -9,8 +9,9 @@ from bglint import tree as t
 from bglint.model import Edit, Finding, Fix
 from bglint.project import Project, dotted, short_function
 from bglint.reach import Outer, Visit
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._callable import wrappers
+from bglint.rules._told import told
 from bglint.rules._written import handed
 from bglint.scope import scope
 from bglint.sites import TaskSite
@@ -239,7 +240,7 @@ def _handed_to_a_thread(project: Project, site: TaskSite) -> Iterator[str]:
 
 
 def _thread_finding(project: Project, visit: Visit, call: t.Call, name: str) -> Finding:
-    return finding(
+    return told(
         project, "BG104", call, visit.frame, _THREAD_MESSAGE.format(name=name), f"write `await {name}(...)`",
         site=visit.site, visit=visit, last=f"the coroutine of `{name}` is dropped here",
     )  # fmt: skip
@@ -250,7 +251,7 @@ def _thread_task(project: Project, site: TaskSite, name: str) -> Finding:
         _THREAD_MESSAGE.format(name=name),
         f"hand over the async function itself: `add_task({name}, ...)`",
     )
-    return finding(project, "BG104", site.call, site.frame, message, cure, site=site)
+    return told(project, "BG104", site.call, site.frame, message, cure, site=site)
 
 
 _THREAD_MESSAGE = (
@@ -265,7 +266,7 @@ def _finding(project: Project, visit: Visit, call: t.Call) -> Finding:
     function, site = visit.frame.function, visit.site
     assert function is not None
     called = dotted(call.func)
-    return finding(
+    return told(
         project, "BG104", call, visit.frame, _message(visit, function, called), _cure(visit, function, called),
         site=site, visit=visit, last=f"the coroutine of `{called}` is dropped here", fix=_fix(project, visit, call),
     )  # fmt: skip

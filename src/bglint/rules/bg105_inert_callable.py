@@ -8,8 +8,9 @@ from bglint import members
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, short_function
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._callable import wrappers
+from bglint.rules._told import told
 from bglint.values import Class, Cls, Func, Generator, Partial, Value, known
 
 _CACHES = {"functools.lru_cache", "functools.cache", "functools.lru_cache()"}
@@ -95,7 +96,7 @@ def inert_callable(project: Project) -> Iterator[Finding]:
         reasons = [_reason(project, _unwrapped(value)) for value in targets]
         if reasons and all(reasons) and len(targets) == len(site.targets):
             message, cure = reasons[0] or ("", "")
-            yield finding(project, "BG105", site.call, site.frame, message, cure, site=site, trace=())
+            yield told(project, "BG105", site.call, site.frame, message, cure, site=site, trace=())
 
 
 def _unwrapped(value: Value) -> Value:

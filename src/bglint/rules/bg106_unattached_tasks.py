@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, name_of
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._handmade import Shared, Use, is_made_by_hand, shared, uses_in
 from bglint.rules._helpers import has_role, leaves_out
 from bglint.rules._injection import outer
 from bglint.rules._parents import parent
+from bglint.rules._told import told
 from bglint.sites import Hop, TaskSite
 from bglint.values import Const
 
@@ -175,7 +176,7 @@ def _report(project: Project, site: TaskSite, call: t.Call, what: str) -> Findin
     name = what.strip("`") if what.startswith("`") else "tasks"
     made = project.step(call, site.frame, f"`{name_of(site.frame)}` makes {what} itself")
     message = f"{what} is made by hand and no response ever gets it: `{project.task_name(site)}` never runs"
-    return finding(
+    return told(
         project, "BG106", site.call, site.frame, message, _CURE.format(name=name), site=site, trace=(made,)
     )
 
@@ -197,7 +198,7 @@ def _single(project: Project, site: TaskSite) -> Iterator[Finding]:
     if isinstance(above, t.Evaluate) or unread:
         message = f"this `BackgroundTask` is given to no response: `{project.task_name(site)}` never runs"
         cure = "take a `tasks: BackgroundTasks` parameter and write `tasks.add_task(...)`, or write `background=` of a response"
-        yield finding(project, "BG106", site.call, site.frame, message, cure, site=site, trace=())
+        yield told(project, "BG106", site.call, site.frame, message, cure, site=site, trace=())
 
 
 def _is_outer(function: t.Function, name: str) -> bool:
@@ -303,7 +304,7 @@ def _without(project: Project, site: TaskSite, parameter: t.Parameter, hop: Hop,
     what = "skips the task" if level == "warning" else _breaks(parameter)
     message = f"`{helper}` is called without `{name}` and {what}: `{task}` never runs, FastAPI injects into routes only"
     cure = f"take `{name}: BackgroundTasks` as a parameter of the route and hand it to `{helper}`"
-    return finding(
+    return told(
         project, "BG106", site.call, site.frame, message, cure, level=level, site=site, trace=(calls,)
     )
 
@@ -322,6 +323,4 @@ def _kept(project: Project, kept: Shared) -> Finding:
     span = project.program.span(kept.call, kept.source)
     made = Step(kept.source.path, span, f"`{kept.name}` is made here, once for all requests")
     message = f"`{kept.name}` belongs to the module and no response ever gets it: its tasks never run"
-    return finding(
-        project, "BG106", use.node, use.frame, message, _CURE.format(name=kept.name), trace=(made,)
-    )
+    return told(project, "BG106", use.node, use.frame, message, _CURE.format(name=kept.name), trace=(made,))

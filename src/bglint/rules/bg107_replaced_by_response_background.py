@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, name_of
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._injection import dependencies
 from bglint.rules._paths import Call, Walker, Way
 from bglint.rules._responses import is_response
+from bglint.rules._told import told
 from bglint.sites import TASK, TASKS, TaskSite
 from bglint.values import Cls, Frame, Func, Value
 
@@ -257,4 +258,4 @@ def _finding(project: Project, own: Own, site: TaskSite) -> Finding:
         f"`{project.task_name(site)}` never runs"
     )
     cure = "leave `background=` out and add its work to the injected tasks as well, or pass the injected object itself"
-    return finding(project, "BG107", own.node, own.frame, message, cure, site=site, trace=(added,))
+    return told(project, "BG107", own.node, own.frame, message, cure, site=site, trace=(added,))

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, dotted, name_of
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._conditions import exclude_each_other
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._paths import Call, Walker, Way
+from bglint.rules._told import told
 from bglint.sites import TaskSite
 from bglint.values import Frame
 
@@ -146,15 +147,14 @@ def _finding(project: Project, site: TaskSite, level: Level, way: Way, frame: Fr
     assert way.node is not None
     task, where = project.task_name(site), name_of(frame)
     sure = "then" if level == "error" else "then on some ways"
-    line = project.span(way.node, frame).line
     message = (
-        f"`{where}` adds `{task}` and {sure} raises (line {line}): the response that carries the task "
+        f"`{where}` adds `{task}` and {sure} raises: the response that carries the task "
         "is never built, the task never runs"
     )
     cure = "do the work before raising, or return a response with the error status: it keeps the tasks"
     does = f"`{where}` raises" if isinstance(way.node, t.Raise) else f"`{_called(way.node)}` always raises"
     raises = Step(frame.path, project.span(way.node, frame), f"{does}, and the task is lost")
-    return finding(
+    return told(
         project, "BG108", site.call, site.frame, message, cure, level=level, site=site, trace=(raises,)
     )
 

@@ -9,10 +9,11 @@ from bglint import tree as t
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, name_of
 from bglint.roles import Role, RoleKind
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._injection import dependencies, is_registered, meaning, outer
 from bglint.rules._parents import parent
+from bglint.rules._told import told
 from bglint.scope import scope
 from bglint.sites import Hop, TaskSite, awaited_there
 
@@ -344,7 +345,7 @@ def _on_parameter(project: Project, function: t.Function, parameter: t.Parameter
         place = _PLACES[role.kind]
         breaks = "calling it fails" if parameter.default is None else f"what is added to `{name}` never runs"
         message, cure = f"FastAPI injects nothing into {place}: {breaks}", _elsewhere(role)[1]
-    return finding(project, "BG109", parameter, frame, message, cure, trace=())
+    return told(project, "BG109", parameter, frame, message, cure, trace=())
 
 
 # ------------------------------------------------------------------------ telling
@@ -353,7 +354,7 @@ def _on_parameter(project: Project, function: t.Function, parameter: t.Parameter
 def _report(project: Project, site: TaskSite, message: str, cure: str, level: Level | None = None) -> Finding:
     hops = tuple(_hop(project, hop) for hop in site.context.hops)
     said = message.format(task=project.task_name(site))
-    return finding(
+    return told(
         project, "BG109", site.call, site.frame, said, cure, level=level, site=site, trace=hops, last=said
     )
 

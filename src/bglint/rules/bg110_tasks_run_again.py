@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, name_of
-from bglint.rule import finding, registry, rule
+from bglint.rule import registry, rule
 from bglint.rules._handmade import Shared, Use, shared, uses_in
 from bglint.rules._helpers import has_role, is_called_without
 from bglint.rules._injection import outer
+from bglint.rules._told import sentence, told
 from bglint.sites import TASKS
 
 _CURE = "take a `{name}: BackgroundTasks` parameter in the route: FastAPI makes a new one for each request"
@@ -109,7 +110,8 @@ def _kept(project: Project, kept: Shared) -> Finding:
     last = Step(kept.source.path, span, "one object for all requests is made here")
     entry = registry()["BG110"]
     return Finding(
-        "BG110", entry.name, entry.level, message, kept.source.path, span, _CURE.format(name=kept.name),
+        "BG110", entry.name, entry.level, sentence(message), kept.source.path, span,
+        sentence(_CURE.format(name=kept.name)),
         trace=(*steps, last), symbol=kept.name, expression=project.program.source_text(kept.call, kept.source),
     )  # fmt: skip
 
@@ -148,7 +150,7 @@ def _default(project: Project, function: t.Function, parameter: t.Parameter) -> 
             "adds to the tasks of all earlier calls, and all of them run again"
         )
         cure = f"write `{name}: BackgroundTasks | None = None` and make a new object in the function"
-        yield finding(project, "BG110", parameter, frame, message, cure, trace=tuple(steps))
+        yield told(project, "BG110", parameter, frame, message, cure, trace=tuple(steps))
 
 
 # ------------------------------------------------------------------ await tasks()
@@ -203,4 +205,4 @@ def _twice(project: Project, function: t.Function, wait: t.Await, tasks: t.Expr)
     steps = tuple(project.trace(site)[-1] for site in adds[:1])
     message = "FastAPI runs the injected tasks after the response in any case: awaited here, they run twice"
     cure = "leave this line out; what must be done before the response is awaited by itself, not added"
-    return finding(project, "BG110", wait, frame, message, cure, trace=steps)
+    return told(project, "BG110", wait, frame, message, cure, trace=steps)

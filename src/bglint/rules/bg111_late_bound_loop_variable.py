@@ -9,8 +9,9 @@ from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix
 from bglint.project import Project
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._paths import Call, Walker
+from bglint.rules._told import told
 from bglint.rules._written import handed
 from bglint.scope import scope
 from bglint.sites import TaskSite
@@ -200,9 +201,7 @@ def _finding(project: Project, place: Place, inner: t.Function, names: list[str]
     )
     cure = f"hand the value over with the task: `add_task(function, {', '.join(names)})`"
     fix = _fix(project, place.site, names) if place.call is place.site.call else None
-    return finding(
-        project, "BG111", place.call, place.frame, message, cure, site=place.site, trace=(), fix=fix
-    )
+    return told(project, "BG111", place.call, place.frame, message, cure, site=place.site, trace=(), fix=fix)
 
 
 def _fix(project: Project, site: TaskSite, names: list[str]) -> Fix | None:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
-from bglint.rule import finding, rule
+from bglint.rule import rule
+from bglint.rules._told import told
 from bglint.rules._written import Written, handed
 from bglint.values import Cls, Instance, Missing, ModuleValue
 
@@ -92,7 +93,7 @@ def unknown_task(project: Project) -> Iterator[Finding]:
         written = handed(project, site) if site.kind in ("add_task", "BackgroundTask") else None
         if written is not None and _is_missing(project, written):
             name = dotted(written.expr)
-            yield finding(
+            yield told(
                 project, "BG112", written.expr if written.frame is not site.frame else site.call, written.frame,
                 f"{_where(project, written)}: the request fails here, and the task is never added",
                 f"correct the name `{name}`, or define it", site=site, trace=(),

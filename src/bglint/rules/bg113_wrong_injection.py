@@ -9,10 +9,11 @@ from bglint import tree as t
 from bglint.annotations import provide
 from bglint.model import Edit, Finding, Fix, Span
 from bglint.project import Project
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._handmade import is_made_by_hand, uses_in
 from bglint.rules._injection import Meaning, called_by_fastapi, is_fastapi_marker, meaning, outer
 from bglint.rules._signature import resolved
+from bglint.rules._told import told
 from bglint.sites import TASKS
 from bglint.values import Class, Const, Frame, Outside, Value
 
@@ -308,7 +309,7 @@ def _report(
 ) -> Finding:
     frame = project.frame(function)
     message = f"`{parameter.name}` of `{function.name}`: {reason}"
-    return finding(project, "BG113", parameter, frame, message, cure, trace=(), fix=fix)
+    return told(project, "BG113", parameter, frame, message, cure, trace=(), fix=fix)
 
 
 def _fix(project: Project, function: t.Function, parameter: t.Parameter, means: Meaning) -> Fix | None:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, name_of
-from bglint.rule import finding, rule
+from bglint.rule import rule
 from bglint.rules._injection import called_by_fastapi
 from bglint.rules._responses import is_response
+from bglint.rules._told import told
 from bglint.sites import TASKS, Context
 from bglint.values import Const, Frame, Value
 
@@ -143,4 +144,4 @@ def _finding(project: Project, node: t.Node, context: Context, name: str) -> Fin
         project.step(hop.node, hop.frame, f"`{name_of(hop.frame)}` hands the response on")
         for hop in context.hops
     )
-    return finding(project, "BG114", node, context.frame, message, cure, trace=steps)
+    return told(project, "BG114", node, context.frame, message, cure, trace=steps)
