@@ -54,13 +54,11 @@ def read_table(raw: Mapping[str, object]) -> Table:
             raise KnowledgeError(f"unknown section {section!r}; the sections are {', '.join(SECTIONS)}")
     calls = dict(_section(raw, "calls", lambda _, entry: entry))
     patterns = {name: calls.pop(name) for name in list(calls) if "*" in name}
-    returned = {
-        entry["returns"] for entry in calls.values() if isinstance(entry, Mapping) and "returns" in entry
-    }
+    returned = {entry.get("returns", "self") for entry in calls.values() if isinstance(entry, Mapping)}
     return Table(
         aliases=dict(_section(raw, "aliases", _text)),
         bases=dict(_section(raw, "bases", _texts)),
-        classes=frozenset(_texts("classes", raw.get("classes", []))) | returned,
+        classes=frozenset(_texts("classes", raw.get("classes", []))) | returned - {"self"},
         errors=dict(_section(raw, "errors", _texts)),
         twins=dict(_section(raw, "twins", _text)),
         calls=calls,
