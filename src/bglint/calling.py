@@ -223,9 +223,11 @@ def returned(names: Names, frame: Frame) -> Values:
 
 
 def _returned(names: Names, frame: Frame) -> Values:
-    declared = _declared(names, frame)
+    declared = known(_declared(names, frame))
+    if declared and not any(isinstance(value, (Instance, Cls)) for value in declared):
+        return declared
     given = handed_back(names, frame)
-    return declared if known(declared) and all(map(anonymous, known(given))) else given
+    return declared if declared and all(map(anonymous, known(given))) else given
 
 
 def _declared(names: Names, frame: Frame) -> Values:
@@ -311,7 +313,8 @@ def element(names: Names, value: Value) -> Values:
     if isinstance(value, Items):
         return unique(list(value.elements())) or (Unknown(value.birth),)
     if isinstance(value, Generator):
-        return yielded(names, value)
+        declared = unique([v for kind in _declared(names, value.call) for v in element(names, kind)])
+        return known(declared) or yielded(names, value)
     if isinstance(value, Outside) and value.instance:
         return (Outside(value.birth, f"{value.name}[]", True, value),)
     return (Unknown(),)
