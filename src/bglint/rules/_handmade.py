@@ -10,6 +10,7 @@ from typing import Literal
 from bglint import tree as t
 from bglint.program import Module
 from bglint.project import Project
+from bglint.roles import last_name
 from bglint.rules._parents import parent
 from bglint.values import Frame, Value
 
@@ -62,7 +63,15 @@ def _of_attribute(node: t.Attribute, function: t.Function) -> Fate:
         return "adds" if isinstance(above, t.Call) and above.func is node else "escapes"
     if node.name != "tasks":
         return "escapes"
-    return "adds" if isinstance(above, t.Attribute) and above.name == "append" else "asks"
+    if isinstance(above, t.Attribute) and above.name == "append":
+        return "adds"
+    counts = isinstance(above, t.Argument) and last_name(_call_of(above, function)) == "len"
+    return "asks" if counts or isinstance(above, t.Branch) else "escapes"
+
+
+def _call_of(argument: t.Argument, function: t.Function) -> t.Expr:
+    call = parent(argument, function)
+    return call.func if isinstance(call, t.Call) else argument.value
 
 
 def _sets_background(node: t.Assign) -> bool:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from bglint import members
 from bglint import tree as t
-from bglint.annotations import is_marker, parsed, providers
+from bglint.hints import is_marker, parsed, providers
 from bglint.project import Project
 from bglint.roles import Role
 from bglint.rules._signature import MARKERS

@@ -63,6 +63,8 @@ def _method(project: Project, value: Cls | Instance, name: str) -> Bound | None:
 
 
 def _function(project: Project, value: Func) -> Bound | None:
+    if value.function.owner and members.is_abstract(value.function):
+        return None
     if not wrappers(value) <= _KEEPS_SIGNATURE or _is_defined_twice(project, value.function):
         return None
     inner = _wrapped(project, value)

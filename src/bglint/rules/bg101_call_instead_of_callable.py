@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bglint import edits
 from bglint import tree as t
+from bglint.members import is_abstract
 from bglint.model import Finding, Fix, Level
 from bglint.project import Project, dotted
 from bglint.rule import rule
@@ -110,11 +111,20 @@ def _level(project: Project, site: TaskSite, written: Written) -> Level | None:
     if site.kind == "append":
         return "error" if values and all(isinstance(v, (Func, Partial)) for v in values) else None
     answers = {can_be_called(project, value) for value in values}
+    if _calls_abstract(project, written):
+        return None
     if answers == {"no"} and _is_written_as_value(written.expr, values):
         return "error"
     if "yes" in answers or not _is_unknown_call(project, written):
         return None
     return "warning"
+
+
+def _calls_abstract(project: Project, written: Written) -> bool:
+    """A method that only says what its overrides look like; what they return is not known."""
+    call = _called(written.expr)
+    called = project.evaluate(call.func, written.frame) if call is not None else ()
+    return any(isinstance(v, Func) and not v.function.is_async and is_abstract(v.function) for v in called)
 
 
 def _is_written_as_value(expr: t.Expr, values: Values) -> bool:

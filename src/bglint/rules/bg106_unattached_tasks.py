@@ -261,7 +261,7 @@ def _without_object(
         assert isinstance(node, t.Branch)
         other = node.orelse if part == "body" else node.body
         silent = other or _goes_on_without(node, part) or not _asks_only(node.test, parameter)
-        return None if silent else "warning"
+        return None if silent or site.role is None else "warning"
     if isinstance(parent(parent(site.call, function) or site.call, function), (t.Operation, t.Conditional)):
         return None
     return _after_a_question(function, parameter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bglint import members
 from bglint import tree as t
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, name_of
@@ -187,8 +188,14 @@ def _is_real(project: Project, role: Role) -> bool:
     if any(isinstance(decorator, (t.Call, t.Attribute)) for decorator in role.function.decorators):
         return True
     if role.function.name == "dispatch":
-        return True
+        return _is_of_middleware(project, role.function)
     return is_registered(project, role.function, _WORDS[role.kind])
+
+
+def _is_of_middleware(project: Project, function: t.Function) -> bool:
+    klass = members.owner(project.names, function, project.frame(function))
+    bases = members.outside_bases(project.names, klass) if klass is not None else ()
+    return any(base.rpartition(".")[2].endswith("Middleware") for base in bases)
 
 
 def _is_its_parameter(site: TaskSite, role: Role) -> bool:

@@ -147,9 +147,17 @@ def _changing(project: Project, place: Place) -> set[str]:
     """The names that have another value in each iteration of a loop around the registration."""
     found = _of_comprehensions(place.call, place.function)
     for node, part in project.chain(place.call, place.function):
-        if isinstance(node, (t.For, t.While)) and part == "body" and not _is_left(project, place, node):
+        if not isinstance(node, (t.For, t.While)) or part != "body":
+            continue
+        if not _is_left(project, place, node) and not _is_made_in(place.site, node):
             found |= _of_loop(node)
     return found
+
+
+def _is_made_in(site: TaskSite, node: t.For | t.While) -> bool:
+    """A tasks object of each iteration's own, which may run in that iteration."""
+    birth = site.receiver.birth if site.receiver is not None else None
+    return birth is not None and birth.kind == "call" and any(part is birth.node for part in t.walk(node))
 
 
 def _of_comprehensions(call: t.Call, function: t.Function) -> set[str]:

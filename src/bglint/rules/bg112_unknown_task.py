@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bglint import members
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
@@ -106,9 +107,23 @@ def _is_missing(project: Project, written: Written) -> bool:
     return (
         bool(missing)
         and len(missing) == len(values)
+        and not _has_a_subclass_with_it(project, written)
         and _is_looked_up_in_the_project(project, written)
         and not any(_may_be_supplied(project, value) for value in missing)
     )
+
+
+def _has_a_subclass_with_it(project: Project, written: Written) -> bool:
+    """A mixin's `self.send` may be the method of a class that is derived from it."""
+    if not isinstance(written.expr, t.Attribute):
+        return False
+    for owner in project.evaluate(written.expr.value, written.frame):
+        if isinstance(owner, (Instance, Cls)):
+            for klass in members.subclasses(project.names, owner.klass):
+                found = members.attribute(project.names, Instance(None, klass), written.expr.name)
+                if not all(isinstance(value, Missing) for value in found):
+                    return True
+    return False
 
 
 def _is_looked_up_in_the_project(project: Project, written: Written) -> bool:

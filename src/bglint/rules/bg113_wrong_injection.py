@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bglint import edits, members
 from bglint import tree as t
-from bglint.annotations import provide
+from bglint.hints import provide
 from bglint.model import Edit, Finding, Fix, Span
 from bglint.project import Project
 from bglint.rule import rule
