@@ -86,7 +86,7 @@ class BodyVisitor(cst.CSTVisitor):
         self._yields = [False]
 
     def visit_Module(self, node: cst.Module) -> bool:
-        body: Sequence[cst.BaseStatement] = node.body  # type: ignore[assignment]
+        body: Sequence[cst.BaseStatement] = node.body
         only = body[0] if len(body) == 1 else None
         if isinstance(only, cst.If) and isinstance(only.test, cst.Integer) and only.test.value == "1":
             self.statements = self.block(only.body)
@@ -365,8 +365,8 @@ class BodyVisitor(cst.CSTVisitor):
 
     def _formatted(self, node: cst.FormattedString) -> t.Expr:
         at = self._at(node)
-        holes = (part.expression for part in node.parts if not hasattr(part, "value"))
-        return t.Text(at, self._each(self.expression, holes))
+        holes = (getattr(part, "expression", None) for part in node.parts)
+        return t.Text(at, self._each(self.expression, (hole for hole in holes if hole is not None)))
 
     def _await(self, node: cst.Await) -> t.Expr:
         at = self._at(node)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bglint import annotations, members
+from bglint import hints, members
 from bglint import tree as t
 from bglint.values import (
     Annotation,
@@ -26,9 +26,9 @@ from bglint.values import (
     Unknown,
     Value,
     Values,
+    anonymous,
     known,
     unique,
-    anonymous,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -82,7 +82,9 @@ def lighter(given: Arguments) -> Arguments:
 
 
 def _lighter(values: Values) -> Values:
-    return unique([replace(v, birth=None) if isinstance(v, Instance) and not _is_owned(v) else v for v in values])
+    return unique(
+        [replace(v, birth=None) if isinstance(v, Instance) and not _is_owned(v) else v for v in values]
+    )
 
 
 def bind(names: Names, func: Func, positional: tuple[Values, ...], keywords: Mapping[str, Values]) -> Frame:
@@ -234,7 +236,7 @@ def _declared(names: Names, frame: Frame) -> Values:
     function = frame.function
     if function is None or function.returns is None:
         return ()
-    return annotations.typed(names, function.returns, frame.closure or names.module_frame(frame.path))
+    return hints.typed(names, function.returns, frame.closure or names.module_frame(frame.path))
 
 
 def handed_back(names: Names, frame: Frame) -> Values:
@@ -267,7 +269,7 @@ def _yielded(names: Names, generator: Generator) -> Values:
     returns = generator.func.function.returns
     if not known(tuple(found)) and returns is not None:
         outer = generator.call.closure or names.module_frame(generator.call.path)
-        found.extend(v for value in annotations.typed(names, returns, outer) for v in element(names, value))
+        found.extend(v for value in hints.typed(names, returns, outer) for v in element(names, value))
     return unique(found) or (Unknown(),)
 
 
@@ -459,7 +461,7 @@ _GATHERED = {"sorted": "list", "reversed": "list", "iter": "iterator", "aiter": 
 
 def _cast(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
     kind = call.argument(0)
-    return known(annotations.typed(names, kind, frame)) if kind is not None else ()
+    return known(hints.typed(names, kind, frame)) if kind is not None else ()
 
 
 def _next(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:

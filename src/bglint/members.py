@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bglint import annotations, calling
+from bglint import calling, hints
 from bglint import tree as t
 from bglint.outline import Entry
 from bglint.scope import Scope
@@ -341,7 +341,7 @@ def _assigned_by(
             birth = Birth("with", frame, binding[0], name)
             values = unique([v for value in values for v in calling.entered(names, value, birth)])
         if not known(values) and binding[2] is not None:
-            values = annotations.typed(names, binding[2], frame)
+            values = hints.typed(names, binding[2], frame)
         yield from values
 
 
@@ -425,7 +425,7 @@ def _class_entry(names: Names, module: object, entry: Entry, klass: Class, name:
         solid = tuple(v for v in known(values) if not isinstance(v, Const) and not _is_field(v))
         if not solid and expr is not None:
             outer = frame
-            return annotations.typed(names, expr, outer)
+            return hints.typed(names, expr, outer)
         return values
     return ()
 

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from bglint import annotations, calling, members
+from bglint import calling, hints, members
 from bglint import tree as t
 from bglint.knowledge import Knowledge
 from bglint.outline import Entry
@@ -221,7 +221,7 @@ class Names:
         if binding.kind == "assign" and binding.value is not None:
             return self._assigned(binding, frame)
         if binding.kind == "annotation" and binding.annotation is not None:
-            return annotations.typed(self, binding.annotation, frame)
+            return hints.typed(self, binding.annotation, frame)
         return (Unknown(),)
 
     def _local_class(self, node: t.DefineClass, qualname: str, source: t.Source, frame: Frame) -> Class:
@@ -232,7 +232,7 @@ class Names:
         for step in binding.steps:
             values = unique([v for value in values for v in self._step(value, step, binding, frame)])
         if binding.annotation is not None and all(anonymous(value) for value in known(values)):
-            declared = annotations.typed(self, binding.annotation, frame)
+            declared = hints.typed(self, binding.annotation, frame)
             return self._named(known(values), declared) if known(values) else declared
         return values
 
@@ -272,12 +272,12 @@ class Names:
         birth = Birth("parameter", frame, parameter, parameter.name)
         if parameter.kind in ("*", "**"):
             return (Unknown(birth),)
-        injected = annotations.injected(self, parameter, frame, outer)
+        injected = hints.injected(self, parameter, frame, outer)
         if injected:
             return injected
         found: Values = ()
         if parameter.annotation is not None:
-            found = annotations.typed(self, parameter.annotation, outer, birth)
+            found = hints.typed(self, parameter.annotation, outer, birth)
         if not known(found) and parameter.default is not None:
             default = self.evaluate(parameter.default, outer)
             found = tuple(v for v in default if not isinstance(v, Const)) or found

@@ -135,7 +135,7 @@ def _is_type_checking(test: ast.expr) -> bool:
 
 
 def _start(node: ast.stmt) -> int:
-    decorators = getattr(node, "decorator_list", ())
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 

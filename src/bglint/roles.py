@@ -12,7 +12,7 @@ from bglint import members
 from bglint import tree as t
 from bglint.names import Names
 from bglint.program import Module
-from bglint.values import Cls, Frame, Func, Instance, Outside, Unknown
+from bglint.values import Cls, Frame, Func, Unknown
 
 RoleKind = Literal[
     "route", "websocket", "dependency", "middleware", "exception handler", "startup", "starlette route"
@@ -29,7 +29,7 @@ _BY_DECORATOR: dict[str, RoleKind] = {
     "middleware": "middleware",
     "exception_handler": "exception handler",
     "on_event": "startup",
-}  # type: ignore[dict-item]
+}
 
 _REGISTERS = re.compile(
     rb"\b(Depends|Security|add_api_route|add_api_websocket_route|add_websocket_route|add_route|Route|WebSocketRoute"
@@ -57,7 +57,6 @@ MOST_CALLERS = 40
 """A name that is called in more places is too common to be looked for."""
 
 
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Role:
     """`router` is the decorator's call for a decorated route, with its keywords (response_class, dependencies ...)."""
@@ -83,6 +82,7 @@ class Roles:
         self._names = names
         self._registered: dict[str, set[RoleKind]] | None = None
         self._roles: dict[t.Function, Role | None] = {}
+        self._parents: dict[t.Function, t.Function] = {}
         self._callers: dict[tuple[t.Function, bool], tuple[Caller, ...]] = {}
 
     def role(self, function: t.Function) -> Role | None:
@@ -162,8 +162,6 @@ class Roles:
                 yield inner
                 yield from self.nested(inner)
 
-    _parents: dict[t.Function, t.Function] = {}
-
     def parent(self, function: t.Function) -> t.Function | None:
         """The function around a nested one."""
         return self._parents.get(function)
@@ -189,7 +187,11 @@ class Roles:
         if name.startswith("<"):
             return
         pattern = re.compile(rf"(?<!def )\b{name}\s*\(")
-        places = [(module, lines) for module in self._naming(function, name) if (lines := _lines(module, name, pattern))]
+        places = [
+            (module, lines)
+            for module in self._naming(function, name)
+            if (lines := _lines(module, name, pattern))
+        ]
         if sum(len(lines) for _, lines in places) > MOST_CALLERS:
             return
         for module, lines in places:
@@ -264,6 +266,3 @@ def last_name(expr: t.Expr) -> str:
     if isinstance(expr, t.Name):
         return expr.id
     return expr.name if isinstance(expr, t.Attribute) else ""
-
-
-_ = (Instance, Outside)

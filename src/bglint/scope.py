@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from bglint import tree as t
 
@@ -71,25 +71,32 @@ class Scope:
             self._statement(statement, chain)
 
     def _statement(self, node: t.Statement, chain: Chain) -> None:
-        if isinstance(node, t.Assign):
-            self._assign(node, chain)
-        elif isinstance(node, t.Import):
-            for name, target in node.names:
-                self._add(Binding(name, "import", node, node.at, chain, target=target))
-        elif isinstance(node, t.Define):
-            self._add(Binding(node.function.name, "function", node, node.at, chain))
-        elif isinstance(node, t.DefineClass):
-            self._add(Binding(node.name, "class", node, node.at, chain))
-        elif isinstance(node, t.Declare):
-            self.declared.update(dict.fromkeys(node.names, node.kind))
-        elif isinstance(node, t.For):
-            self._targets(node.target, node.iterable, ("element",), node, (*chain, (node, "body")))
-        elif isinstance(node, t.With):
-            for item in node.items:
-                if item.target is not None:
-                    self._targets(item.target, item.value, ("enter",), item, chain)
+        reader = _READERS.get(type(node))
+        if reader is not None:
+            reader(self, node, chain)
         self._walruses(node, chain)
         self._nested(node, chain)
+
+    def _import(self, node: t.Import, chain: Chain) -> None:
+        for name, target in node.names:
+            self._add(Binding(name, "import", node, node.at, chain, target=target))
+
+    def _define(self, node: t.Define, chain: Chain) -> None:
+        self._add(Binding(node.function.name, "function", node, node.at, chain))
+
+    def _class(self, node: t.DefineClass, chain: Chain) -> None:
+        self._add(Binding(node.name, "class", node, node.at, chain))
+
+    def _declare(self, node: t.Declare, chain: Chain) -> None:
+        self.declared.update(dict.fromkeys(node.names, node.kind))
+
+    def _for(self, node: t.For, chain: Chain) -> None:
+        self._targets(node.target, node.iterable, ("element",), node, (*chain, (node, "body")))
+
+    def _with(self, node: t.With, chain: Chain) -> None:
+        for item in node.items:
+            if item.target is not None:
+                self._targets(item.target, item.value, ("enter",), item, chain)
 
     def _assign(self, node: t.Assign, chain: Chain) -> None:
         if node.operator:
@@ -143,6 +150,17 @@ class Scope:
 
     def _add(self, binding: Binding) -> None:
         self.bindings.setdefault(binding.name, []).append(binding)
+
+
+_READERS: dict[type, Callable[[Scope, Any, Chain], None]] = {
+    t.Assign: Scope._assign,
+    t.Import: Scope._import,
+    t.Define: Scope._define,
+    t.DefineClass: Scope._class,
+    t.Declare: Scope._declare,
+    t.For: Scope._for,
+    t.With: Scope._with,
+}
 
 
 def sections(node: t.Node) -> Iterator[tuple[str, t.Node, t.Block]]:

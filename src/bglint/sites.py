@@ -15,13 +15,11 @@ from bglint.roles import Role, Roles, last_name
 from bglint.values import (
     Cls,
     Const,
-    Coroutine,
     Frame,
     Func,
     Instance,
     Missing,
     Outside,
-    Partial,
     Unknown,
     Value,
     Values,
@@ -229,7 +227,8 @@ class Sites:
             (caller.call, outer)
             for caller in self._roles.callers(function, handlers=depth == 1 and not _takes_tasks(function))
             for outer in self.contexts(caller.chain[-1], depth - 1)
-            if outer.frame.function is not function and all(hop.frame.function is not function for hop in outer.hops)
+            if outer.frame.function is not function
+            and all(hop.frame.function is not function for hop in outer.hops)
         ]
         served = [way for way in ways if way[1].role is not None]
         for call, outer in served or (ways[:MOST_CONTEXTS] if _takes_tasks(function) else []):
@@ -289,9 +288,8 @@ def awaited_there(call: t.Call, function: t.Function) -> bool:
     for node in t.walk_function(function):
         if isinstance(node, t.Await) and (node.value is call or _mentions(node.value, holders, call)):
             return True
-        if isinstance(node, t.Call) and last_name(node.func) in _COLLECTORS:
-            if any(_mentions(a.value, holders, call) for a in node.arguments):
-                return True
+        if isinstance(node, t.Call) and _collects(node, holders, call):
+            return True
         if (
             isinstance(node, (t.Return, t.Yield))
             and node.value is not None
@@ -299,6 +297,12 @@ def awaited_there(call: t.Call, function: t.Function) -> bool:
         ):
             return isinstance(node, t.Return)
     return False
+
+
+def _collects(node: t.Call, holders: set[str], call: t.Call) -> bool:
+    return last_name(node.func) in _COLLECTORS and any(
+        _mentions(a.value, holders, call) for a in node.arguments
+    )
 
 
 def _holders(call: t.Call, function: t.Function) -> set[str]:
@@ -326,6 +330,3 @@ def _mentions(expr: t.Expr, holders: set[str], call: t.Call) -> bool:
     if isinstance(expr, t.Call) and last_name(expr.func) not in _COLLECTORS:
         return False
     return any(part is call or (isinstance(part, t.Name) and part.id in holders) for part in t.walk(expr))
-
-
-__all__ = ["Context", "Coroutine", "Hop", "Partial", "Sites", "TaskSite", "awaited_there"]

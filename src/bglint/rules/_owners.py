@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from bglint import members
 from bglint import tree as t
-from bglint.annotations import marker, provide
 from bglint.calling import handed_back
+from bglint.hints import marker, provide
 from bglint.project import Project
 from bglint.values import Const, Frame, Func, Generator, Instance, Outside, Unknown, Value
 

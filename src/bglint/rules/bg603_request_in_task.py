@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bglint import tree as t
-from bglint.annotations import is_marker
+from bglint.hints import is_marker
 from bglint.model import Finding, Level
 from bglint.project import Project, dotted
 from bglint.reach import Visit
