@@ -255,9 +255,22 @@ def test_the_most_precise_pattern_wins(patterns: list[str], name: str, twin: str
     assert getattr(knowledge.fact(name), "twin", None) == twin
 
 
-@pytest.mark.parametrize("name", ["a.b.__enter__", "a._private", "a.b.c.d", "a", "b.c"])
-def test_a_star_stands_for_one_public_segment(name: str) -> None:
-    assert Knowledge({"calls": {"a.*": {}, "a.b.*": {}}}).fact(name) is None
+@pytest.mark.parametrize(
+    "name", ["a.b.__enter__", "a._private", "a.b.c.d", "a", "b.c", "c.b.__enter__", "d.read"]
+)
+def test_a_star_stands_for_public_segments_only(name: str) -> None:
+    assert Knowledge({"calls": {"a.*": {}, "a.b.*": {}, "c.**": {}, "d.rea*ead": {}}}).fact(name) is None
+
+
+def test_braces_spell_out_names() -> None:
+    knowledge = Knowledge({"calls": {"a.{b, c}.{d,e}": {"mail": True}}})
+    spelled = [name for name in ("a.b.d", "a.b.e", "a.c.d", "a.c.e", "a.d.e") if knowledge.fact(name)]
+    assert spelled == ["a.b.d", "a.b.e", "a.c.d", "a.c.e"]
+
+
+def test_a_subclass_has_what_its_base_is_said_to_have_under_another_name() -> None:
+    knowledge = Knowledge({"bases": {"app.User": ["django.db.models.Model"]}})
+    assert getattr(knowledge.fact("app.User.objects.filter().first"), "effect", None) == "database"
 
 
 @pytest.mark.parametrize(
