@@ -26,9 +26,9 @@ from bglint.knowledge import Knowledge
 from bglint.knowledge.fact import Fact, read_fact
 from bglint.knowledge.table import HERE, Table, load, places
 
-# Names of other versions of a library, or made while it runs: they cannot be found where it is only imported.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # litellm asks the network when imported
 
+# Names of other versions of a library, or made while it runs: they need not be found where it is only imported.
 ELSEWHERE = {
     "authlib.integrations.httpx_client.AsyncOAuth2Client": "built on httpx, later on httpx2",
     "authlib.integrations.httpx_client.OAuth2Client": "built on httpx, later on httpx2",
@@ -44,6 +44,13 @@ ELSEWHERE = {
     "firebase_admin.messaging.send_all": "firebase_admin 6",
     "firebase_admin.messaging.send_multicast": "firebase_admin 6",
     "postmarker.core.PostmarkClient.emails": "set by a registry of managers",
+    "asyncio.Barrier": "Python 3.11",
+    "asyncio.Runner": "Python 3.11",
+    "asyncio.TaskGroup": "Python 3.11",
+    "asyncio.taskgroups": "Python 3.11",
+    "asyncio.timeout": "Python 3.11",
+    "asyncio.timeouts": "Python 3.11",
+    "hashlib.file_digest": "Python 3.11",
     "pathlib.Path.walk": "Python 3.12",
     "pathlib.Path.with_segments": "Python 3.12",
     "select.kqueue": "BSD and macOS",
@@ -69,6 +76,13 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     absent: set[str] = field(default_factory=set)
     unseen: list[str] = field(default_factory=list)
+
+    def miss(self, name: str, reason: str) -> None:
+        """A name is not there: it is wrong, unless it is excused."""
+        if elsewhere(name):
+            self.counts["elsewhere"] += 1
+        else:
+            self.wrong.append(reason)
 
 
 def module(name: str) -> ModuleType | None:
@@ -337,9 +351,6 @@ def examine(stem: str) -> Outcome:
     """Hold one table against what is installed."""
     knowledge, outcome = Knowledge(), Outcome()
     for name, kind, claim in claims(load(stem)):
-        if elsewhere(name):
-            outcome.counts["elsewhere"] += 1
-            continue
         try:
             check(name, kind, claim, knowledge)
             outcome.counts["found"] += 1
@@ -348,7 +359,7 @@ def examine(stem: str) -> Outcome:
         except Unseen as reason:
             outcome.unseen.append(f"{kind} {reason}")
         except Missing as reason:
-            outcome.wrong.append(f"{kind} {reason}")
+            outcome.miss(name, f"{kind} {reason}")
     outcome.counts["unseen"] = len(outcome.unseen)
     outcome.counts["wrong"] = len(outcome.wrong)
     return outcome
