@@ -75,7 +75,8 @@ LAYOUTS = {
         "import abc  # noqa: F401\nimport asyncio\nx = 1\n",
     ),
     "no newline at the end": ("import abc", "import abc\nimport asyncio\n"),
-    "semicolon": ("import abc; x = '''\n'''\n", "import asyncio\n\nimport abc; x = '''\n'''\n"),
+    "semicolon": ("import abc ; x = '''\n'''\n", "import asyncio\n\nimport abc ; x = '''\n'''\n"),
+    "below a definition": ("def f(): ...\nimport zlib\n", "import asyncio\n\n\ndef f(): ...\nimport zlib\n"),
     "in try": (
         "try:\n    import orjson\nexcept ImportError:\n    orjson = None\nimport time\n",
         "try:\n    import orjson\nexcept ImportError:\n    orjson = None\nimport asyncio\nimport time\n",
