@@ -27,7 +27,7 @@ class Background:
 
 def backgrounds(project: Project) -> Iterator[Background]:
     """Every `background=` that a response is built with, and every `response.background = ...`."""
-    for function in project.functions(r"\bbackground\s*="):
+    for function in project.functions(r"\bbackground\s*=", near="Response|Background"):
         frame = project.frame(function)
         for node in t.walk_function(function):
             if isinstance(node, t.Call) and builds_response(project, node, frame):

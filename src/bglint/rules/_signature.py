@@ -9,6 +9,7 @@ from bglint import members
 from bglint import tree as t
 from bglint.project import Project
 from bglint.rules._callable import wrappers
+from bglint.rules._written import Given
 from bglint.values import Cls, Func, Instance, Outside, Partial, Value
 
 MARKERS = {"Depends", "Security", "Query", "Path", "Header", "Cookie", "Body", "Form", "File"}
@@ -132,6 +133,13 @@ def _places(function: t.Function) -> list[t.Parameter]:
 
 def _filled(bound: Bound, positional: int) -> list[t.Parameter]:
     return _places(bound.function)[: bound.positional + positional]
+
+
+def filled(bound: Bound, arguments: Given) -> set[t.Parameter]:
+    """The parameters that a task is given."""
+    names = {name for name, _ in arguments.keywords} | bound.keywords
+    by_name = {parameter for parameter in bound.function.parameters if parameter.name in names}
+    return {*_filled(bound, len(arguments.positional)), *by_name}
 
 
 def _surplus(bound: Bound, positional: int) -> Iterator[Mismatch]:

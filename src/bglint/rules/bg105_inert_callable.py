@@ -109,13 +109,26 @@ def _reason(project: Project, value: Value) -> tuple[str, str] | None:
     """Why calling the task does nothing, and what to write; None where it does something."""
     if isinstance(value, Func):
         return _inert_function(value) or _lambda(project, value)
-    if isinstance(value, Cls) and _is_command(project, value.klass):
-        name = value.klass.name
-        return (
-            f"`{name}` is a class: the runner makes an object of it and drops it, `{name}.__call__` never runs",
-            f"hand over an object: `add_task({name}(...))`",
-        )
-    return None
+    return _class(project, value.klass) if isinstance(value, Cls) else None
+
+
+def _class(project: Project, klass: Class) -> tuple[str, str] | None:
+    """A class whose objects are to be called (or awaited): making one is not enough."""
+    found = members.method(project.names, klass, "__call__")
+    name, cure = klass.name, f"hand over an object: `add_task({klass.name}(...))`"
+    if found is not None and found[1].is_async:
+        return f"`{name}` is a class: the runner makes an object of it and fails to await it", cure
+    special = "__call__" if found is not None else "__await__"
+    if found is None and members.method(project.names, klass, special) is None:
+        return None
+    if not _only_keeps_arguments(project, klass):
+        return None
+    if special == "__await__":
+        cure = "hand over an async function that awaits the object"
+    return (
+        f"`{name}` is a class: the runner makes an object of it and drops it, `{name}.{special}` never runs",
+        cure,
+    )
 
 
 def _inert_function(value: Func) -> tuple[str, str] | None:
@@ -149,13 +162,10 @@ def _lambda(project: Project, value: Func) -> tuple[str, str] | None:
     )
 
 
-def _is_command(project: Project, klass: Class) -> bool:
-    """True for a class whose objects are to be called and whose construction only keeps what it is given."""
-    return (
-        members.method(project.names, klass, "__call__") is not None
-        and _is_plain(project, klass)
-        and not any(_works(project, klass, name) for name in ("__init__", "__new__", "__post_init__"))
-    )
+def _only_keeps_arguments(project: Project, klass: Class) -> bool:
+    """True for a class whose construction does no work."""
+    makers = ("__init__", "__new__", "__post_init__")
+    return _is_plain(project, klass) and not any(_works(project, klass, name) for name in makers)
 
 
 def _is_plain(project: Project, klass: Class) -> bool:

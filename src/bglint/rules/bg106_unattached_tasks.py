@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bglint import tree as t
-from bglint.model import Finding, Level, Step
+from bglint.model import Finding, Step
 from bglint.project import Project, name_of
 from bglint.rule import rule
 from bglint.rules._handmade import Shared, Use, is_made_by_hand, shared, uses_in
-from bglint.rules._helpers import has_role, leaves_out
-from bglint.rules._injection import outer
+from bglint.rules._left_out import LeftOut, left_out
 from bglint.rules._parents import parent
 from bglint.rules._told import told
-from bglint.sites import Hop, TaskSite
-from bglint.values import Const
+from bglint.sites import TaskSite
 
 _CURE = "take `{name}: BackgroundTasks` as a parameter of the route and hand it down, or give it to a response: `background={name}`"
 
@@ -94,7 +92,7 @@ def unattached_tasks(project: Project) -> Iterator[Finding]:
         elif site.kind == "BackgroundTask" and site.call not in seen:
             seen.add(site.call)
             yield from _single(project, site)
-        yield from _left_out(project, site)
+    yield from (_without(project, left) for left in left_out(project))
     for kept in shared(project):
         if kept.having("adds") and not kept.having("runs") and not kept.having("escapes"):
             yield _kept(project, kept)
@@ -209,110 +207,15 @@ def _is_outer(function: t.Function, name: str) -> bool:
 # --------------------------------------------------- helper(tasks=None), called without
 
 
-def _left_out(project: Project, site: TaskSite) -> Iterator[Finding]:
-    """A helper's own parameter that a call leaves to its default, and that a task is added to."""
-    function, hops = site.function, site.context.hops
-    parameter = _own_parameter(project, site)
-    if function is None or parameter is None or not hops or has_role(project, function):
-        return
-    if not leaves_out(project, hops[-1], function, parameter):
-        return
-    level = _harm(project, site, function, parameter)
-    if level is not None:
-        yield _without(project, site, parameter, hops[-1], level)
-
-
-def _own_parameter(project: Project, site: TaskSite) -> t.Parameter | None:
-    """The parameter with a default that an add_task adds to."""
-    func, function = site.call.func, site.function
-    if site.kind != "add_task" or function is None or not isinstance(func, t.Attribute):
-        return None
-    parameter = function.parameter(func.value.id) if isinstance(func.value, t.Name) else None
-    if parameter is None or parameter.default is None or parameter.name in project.scope(function).bindings:
-        return None
-    return parameter
-
-
-def _harm(project: Project, site: TaskSite, function: t.Function, parameter: t.Parameter) -> Level | None:
-    """An error where None is used or the default collects the tasks, a warning where the work is skipped."""
-    values = project.evaluate(parameter.default, outer(project, function))
-    if all(value == Const(value=None) for value in values):
-        return _without_object(project, site, function, parameter)
-    if project.tasks_object(parameter.default, outer(project, function)) is None:  # type: ignore[arg-type]
-        return None
-    mentions = {
-        id(node)
-        for node in t.walk_function(function)
-        if isinstance(node, t.Name) and node.id == parameter.name
-    }
-    uses = list(uses_in(function, site.frame, mentions))
-    return None if any(use.fate in ("runs", "escapes") for use in uses) else "error"
-
-
-def _without_object(
-    project: Project, site: TaskSite, function: t.Function, parameter: t.Parameter
-) -> Level | None:
-    chain = project.chain(site.call, function)
-    around = [
-        (node, part) for node, part in chain if isinstance(node, t.Branch) and _asks(node.test, parameter)
-    ]
-    if around:
-        node, part = around[-1]
-        assert isinstance(node, t.Branch)
-        other = node.orelse if part == "body" else node.body
-        silent = other or _goes_on_without(node, part) or not _asks_only(node.test, parameter)
-        return None if silent or site.role is None else "warning"
-    if isinstance(parent(parent(site.call, function) or site.call, function), (t.Operation, t.Conditional)):
-        return None
-    return _after_a_question(function, parameter)
-
-
-def _asks(test: t.Expr, parameter: t.Parameter) -> bool:
-    return any(isinstance(node, t.Name) and node.id == parameter.name for node in t.walk(test))
-
-
-def _asks_only(test: t.Expr, parameter: t.Parameter) -> bool:
-    """A further condition says that the task is not always wanted."""
-    names = {node.id for node in t.walk(test) if isinstance(node, t.Name)}
-    return names == {parameter.name} and not any(isinstance(node, t.Attribute) for node in t.walk(test))
-
-
-def _goes_on_without(node: t.Branch, part: str) -> bool:
-    """`if tasks: tasks.add_task(f); return`, and the work below."""
-    block = node.body if part == "body" else node.orelse
-    return bool(block) and isinstance(block[-1], (t.Return, t.Raise))
-
-
-def _after_a_question(function: t.Function, parameter: t.Parameter) -> Level | None:
-    """Not guarded itself; an earlier `if tasks is None:` may leave, or do the work, or make an object."""
-    asked = [
-        node
-        for node in t.walk_function(function)
-        if isinstance(node, (t.Branch, t.Assert)) and _asks(node.test, parameter)
-    ]
-    if not asked:
-        return "error"
-    first = asked[0]
-    if isinstance(first, t.Branch) and len(first.body) == 1 and isinstance(first.body[0], t.Return):
-        return "warning" if first.body[0].value is None else None
-    return None
-
-
-def _without(project: Project, site: TaskSite, parameter: t.Parameter, hop: Hop, level: Level) -> Finding:
-    task, helper, name = project.task_name(site), name_of(site.frame), parameter.name
-    calls = project.step(hop.node, hop.frame, f"`{name_of(hop.frame)}` calls `{helper}` without `{name}`")
-    what = "skips the task" if level == "warning" else _breaks(parameter)
-    message = f"`{helper}` is called without `{name}` and {what}: `{task}` never runs, FastAPI injects into routes only"
+def _without(project: Project, left: LeftOut) -> Finding:
+    site, name = left.site, left.parameter.name
+    task, helper = project.task_name(site), name_of(site.frame)
+    calls = project.step(left.node, left.frame, f"`{name_of(left.frame)}` runs `{helper}` without `{name}`")
+    message = f"`{helper}` is run without `{name}` and {left.what}: `{task}` never runs, FastAPI injects into routes only"
     cure = f"take `{name}: BackgroundTasks` as a parameter of the route and hand it to `{helper}`"
     return told(
-        project, "BG106", site.call, site.frame, message, cure, level=level, site=site, trace=(calls,)
+        project, "BG106", site.call, site.frame, message, cure, level=left.level, site=site, trace=(calls,)
     )
-
-
-def _breaks(parameter: t.Parameter) -> str:
-    if isinstance(parameter.default, t.Constant):
-        return "fails on None"
-    return "adds to its own default, which no response carries"
 
 
 # ------------------------------------------------------- kept by module or class

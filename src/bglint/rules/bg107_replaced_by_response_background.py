@@ -119,7 +119,7 @@ class Own:
 def _routes(project: Project) -> Iterator[t.Function]:
     """The routes in which, or below which, a response gets a background."""
     seen: set[t.Function] = set()
-    for function in project.functions(r"\bbackground\s*="):
+    for function in project.functions(r"\bbackground\s*=", near="Response|Background"):
         for context in project.contexts(function):
             role = context.role
             if role is not None and role.kind == "route" and role.function not in seen:
