@@ -30,12 +30,16 @@ def backgrounds(project: Project) -> Iterator[Background]:
     for function in project.functions(r"\bbackground\s*=", near="Response|Background"):
         frame = project.frame(function)
         for node in t.walk_function(function):
-            if isinstance(node, t.Call) and builds_response(project, node, frame):
-                value = node.keyword("background")
-            else:
-                value = _assigned(project, node, frame)
+            value = _built_with(project, node, frame) or _assigned(project, node, frame)
             if value is not None:
                 yield Background(value, frame)
+
+
+def _built_with(project: Project, node: t.Node, frame: Frame) -> t.Expr | None:
+    """The value of `Response(background=value)`."""
+    if not isinstance(node, t.Call) or (value := node.keyword("background")) is None:
+        return None
+    return value if builds_response(project, node, frame) else None
 
 
 def _assigned(project: Project, node: t.Node, frame: Frame) -> t.Expr | None:

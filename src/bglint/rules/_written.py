@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bglint import members
 from bglint import tree as t
 from bglint.project import Project
 from bglint.sites import Context, Hop, TaskSite
-from bglint.values import Cls, Frame, Func, Value
+from bglint.values import Cls, Frame, Func, Instance, Value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,9 +32,19 @@ class Given:
     opaque: bool
 
 
+def is_plain(project: Project, site: TaskSite) -> bool:
+    """False for a subclass of the project that takes arguments of its own, or has an `add_task` of its own."""
+    if site.kind == "BackgroundTask":
+        made = [v for v in project.evaluate(site.call.func, site.frame) if isinstance(v, Cls)]
+        return not any(members.method(project.names, value.klass, "__init__") for value in made)
+    if isinstance(site.receiver, Instance):
+        return members.method(project.names, site.receiver.klass, "add_task") is None
+    return True
+
+
 def handed(project: Project, site: TaskSite) -> Written | None:
     """The task as it was written: for a helper that hands its parameter on, the helper's caller's argument."""
-    if site.handed is None:
+    if site.handed is None or not is_plain(project, site):
         return None
     return traced(project, Written(site.handed, site.frame, site.context.hops))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bglint import edits, members
+from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix, Span
 from bglint.project import Project
@@ -12,8 +12,9 @@ from bglint.roles import last_name
 from bglint.rule import rule
 from bglint.rules._parents import parent
 from bglint.rules._told import told
+from bglint.rules._written import is_plain
 from bglint.sites import TaskSite
-from bglint.values import Instance, Outside
+from bglint.values import known
 
 
 @rule("BG102", level="error", fixable="safe")
@@ -80,7 +81,12 @@ def awaited_add_task(project: Project) -> Iterator[Finding]:
     """
     for site in project.sites:
         wait = _wait(site)
-        if wait is not None and _is_the_frameworks(project, site):
+        if (
+            wait is not None
+            and site.receiver is not None
+            and known((site.receiver,))
+            and is_plain(project, site)
+        ):
             yield told(
                 project, "BG102", wait, site.frame,
                 "`add_task` returns None, and waiting for None fails: the request ends in a 500 "
@@ -102,13 +108,6 @@ def _wait(site: TaskSite) -> t.Expr | None:
         around = parent(above, site.function)
         return around if isinstance(around, t.Call) and last_name(around.func) in _WAITERS else None
     return above if isinstance(above, t.Await) else None
-
-
-def _is_the_frameworks(project: Project, site: TaskSite) -> bool:
-    """A subclass may have an `add_task` of its own, a coroutine."""
-    if isinstance(site.receiver, Instance):
-        return members.method(project.names, site.receiver.klass, "add_task") is None
-    return isinstance(site.receiver, Outside)
 
 
 def _fix(project: Project, site: TaskSite, wait: t.Await) -> Fix | None:

@@ -11,7 +11,7 @@ from bglint.project import Project
 from bglint.rule import rule
 from bglint.rules._signature import Mismatch, mismatch, resolved
 from bglint.rules._told import told
-from bglint.rules._written import Given, given, handed
+from bglint.rules._written import Given, given, handed, is_plain
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Instance
 
@@ -88,7 +88,7 @@ def wrong_task_arguments(project: Project) -> Iterator[Finding]:
     routes.
     """
     for site in project.sites:
-        if site.kind not in ("add_task", "BackgroundTask"):
+        if site.kind not in ("add_task", "BackgroundTask") or not is_plain(project, site):
             continue
         arguments = given(project, site)
         reserved = _collision(site, arguments)

@@ -96,14 +96,18 @@ def coroutine_never_awaited(project: Project) -> Iterator[Finding]:
     The witness sends the request: the work is not done, or Python warns that a coroutine was never
     awaited. The decision is `is_async_callable` in starlette/_utils.py.
     """
+    dropped: dict[t.Call, list[Visit]] = {}
     for site in project.sites:
         for visit in project.visits(site):
             for call in _dropped(project, visit):
-                yield _finding(project, visit, call)
+                dropped.setdefault(call, []).append(visit)
             for call, name in _in_a_thread(project, visit):
                 yield _thread_finding(project, visit, call, name)
         for name in _handed_to_a_thread(project, site):
             yield _thread_task(project, site, name)
+    for call, visits in dropped.items():
+        nearest = min(visits, key=lambda visit: visit.depth + len(visit.site.context.hops))
+        yield _finding(project, nearest, call, len({visit.site.call for visit in visits}) - 1)
 
 
 def _dropped(project: Project, visit: Visit) -> Iterator[t.Call]:
@@ -262,13 +266,14 @@ _THREAD_MESSAGE = (
 # -------------------------------------------------------------------- telling
 
 
-def _finding(project: Project, visit: Visit, call: t.Call) -> Finding:
+def _finding(project: Project, visit: Visit, call: t.Call, others: int) -> Finding:
     function, site = visit.frame.function, visit.site
     assert function is not None
     called = dotted(call.func)
     return told(
         project, "BG104", call, visit.frame, _message(visit, function, called), _cure(visit, function, called),
-        site=site, visit=visit, last=f"the coroutine of `{called}` is dropped here", fix=_fix(project, visit, call),
+        site=site, visit=visit, last=f"the coroutine of `{called}` is dropped here",
+        fix=_fix(project, visit, call), others=others,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from bglint.project import Project, short_function
 from bglint.rule import rule
 from bglint.rules._callable import wrappers
 from bglint.rules._told import told
+from bglint.rules._written import is_plain
 from bglint.values import Class, Cls, Func, Generator, Partial, Value, known
 
 _CACHES = {"functools.lru_cache", "functools.cache", "functools.lru_cache()"}
@@ -94,7 +95,7 @@ def inert_callable(project: Project) -> Iterator[Finding]:
     for site in project.sites:
         targets = known(site.targets) if site.kind in ("add_task", "BackgroundTask") else ()
         reasons = [_reason(project, _unwrapped(value)) for value in targets]
-        if reasons and all(reasons) and len(targets) == len(site.targets):
+        if reasons and all(reasons) and len(targets) == len(site.targets) and is_plain(project, site):
             message, cure = reasons[0] or ("", "")
             yield told(project, "BG105", site.call, site.frame, message, cure, site=site, trace=())
 

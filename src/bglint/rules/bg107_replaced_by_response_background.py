@@ -12,7 +12,7 @@ from bglint.rule import rule
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._injection import dependencies
 from bglint.rules._paths import Call, Walker, Way
-from bglint.rules._responses import is_response
+from bglint.rules._responses import backgrounds, is_response
 from bglint.rules._told import told
 from bglint.sites import TASK, TASKS, TaskSite
 from bglint.values import Cls, Frame, Func, Value
@@ -119,8 +119,9 @@ class Own:
 def _routes(project: Project) -> Iterator[t.Function]:
     """The routes in which, or below which, a response gets a background."""
     seen: set[t.Function] = set()
-    for function in project.functions(r"\bbackground\s*=", near="Response|Background"):
-        for context in project.contexts(function):
+    builders = dict.fromkeys(background.frame.function for background in backgrounds(project))
+    for function in builders:
+        for context in project.contexts(function) if function is not None else ():
             role = context.role
             if role is not None and role.kind == "route" and role.function not in seen:
                 seen.add(role.function)
