@@ -33,6 +33,11 @@ class Module:
         """Lines `start` to `end`, counted from 1, inclusive."""
         return "".join(self.lines[start - 1 : end])
 
+    def around(self, line: int) -> str:
+        """The text of the top-level function, method or statement that holds a line."""
+        entry = self.outline.around(line)
+        return self.text(entry.start, entry.end) if entry is not None else ""
+
 
 class Program:
     """Modules by path. Files that cannot be read or parsed become `problems` and are left out."""

@@ -124,14 +124,16 @@ class Project:
 
     # ------------------------------------------------------------- functions
 
-    def functions(self, pattern: str) -> Iterator[t.Function]:
-        """All functions (nested ones too) whose lines hold a match of a regular expression; tests left out."""
-        compiled = re.compile(pattern)
-        for file in self.sources.mentioning(re.compile(pattern.encode())):
-            module = self.program.module(file.path)
-            if module is not None:
-                lines = {number for number, line in enumerate(module.lines, 1) if compiled.search(line)}
-                yield from self.roles.functions_in(module, lines)
+    def functions(self, pattern: str, near: str = "") -> Iterator[t.Function]:
+        """All functions (nested ones too) whose lines hold a match of a regular expression; tests left out.
+
+        `near` has to match somewhere in the same top-level function or method: it is tested before that is read.
+        """
+        compiled, beside = re.compile(pattern), re.compile(near)
+        for module in self.modules(pattern):
+            lines = {number for number, line in enumerate(module.lines, 1) if compiled.search(line)}
+            wanted = {line for line in lines if beside.search(module.around(line))} if near else lines
+            yield from self.roles.functions_in(module, wanted)
 
     def modules(self, pattern: str) -> Iterator[Module]:
         """The modules whose text holds a match of a regular expression; tests left out."""
