@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -353,7 +354,11 @@ def tasks(paths: tuple[str, ...], form: str, color: str, **chosen: Any) -> None:
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong is one line on standard error and the exit code 2."""
+    """Run the command line; whatever goes wrong is one line on standard error and the exit code 2.
+
+    A run makes millions of small objects that live to its end: looking for garbage among them took a third of it.
+    """
+    gc.disable()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
