@@ -118,6 +118,14 @@ def test_a_guilty_part_far_to_the_right_is_seen() -> None:
     assert underlined(source, 309, 322) == "time.sleep(5)"
 
 
+def test_a_step_over_several_lines_is_shown_in_one() -> None:
+    source = "tasks.add_task(\n    send,\n    [\n        to\n    ],\n)\ntime.sleep(5)\n"
+    steps = (Step("a.py", Span(1, 1, 6, 2), "adds"), Step("a.py", Span(7, 1, 7, 14), "sleeps"))
+    finding = replace(SLEEP, path="a.py", span=steps[1].span, trace=steps)
+    drawn = text.render(Report(findings=(finding,), sources={"a.py": source}))
+    assert "        tasks.add_task(send, [to])\n" in drawn
+
+
 def test_a_source_that_is_gone_leaves_the_rest(finding: Finding = SLEEP) -> None:
     assert "BG201 blocking-sleep" in text.render(Report(findings=(finding,)))
 

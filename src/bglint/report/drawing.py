@@ -12,9 +12,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from bglint.model import Finding, Problem, Report, Span, Suppressed, Unfollowed
+from bglint.model import Finding, Problem, Report, Span, Step, Suppressed, Unfollowed
 from bglint.report.safe import visible
 from bglint.report.text import Look
+from bglint.report.words import others
 
 _COLORS = {"error": "red", "warning": "yellow", "advice": "cyan"}
 _LONGEST_FRAME = 4
@@ -75,10 +76,10 @@ class _Sources:
 
 def _finding(finding: Finding, sources: _Sources, look: Look) -> Iterator[Text]:
     yield _headline(finding)
-    yield from _wrapped(_sentence(finding), look.width, _INDENT)
+    yield from _wrapped(f"{finding.message} {others(finding.other_tasks)}", look.width, _INDENT)
     frame = list(_frame(finding, sources, look.width))
     yield from _apart(frame)
-    after = [*_journey(finding, sources), *_cure(finding.cure, look.width)]
+    after = [*_journey(finding, sources, look.width), *_cure(finding.cure, look.width)]
     yield from _apart(after) if frame else after
 
 
@@ -100,14 +101,6 @@ def _headline(finding: Finding) -> Text:
     if finding.fix:
         line.append(f"  ({'--fix' if finding.fix.safe else '--unsafe-fixes'} can fix it)", "dim")
     return line
-
-
-def _sentence(finding: Finding) -> str:
-    others = finding.other_tasks
-    if not others:
-        return finding.message
-    more = "another task gets" if others == 1 else f"{others} other tasks get"
-    return f"{finding.message} ({more} here, too.)"
 
 
 def _prose(text: str) -> Text:
@@ -176,7 +169,18 @@ def _numbered(number: int | None, gutter: int, content: Text, width: int) -> Tex
     return line
 
 
-def _journey(finding: Finding, sources: _Sources) -> Iterator[Text]:
+def _in_one_line(sources: _Sources, step: Step, width: int) -> Iterator[Text]:
+    """The source of a step, however many lines it takes there."""
+    lines = range(step.span.line, step.span.end_line + 1)
+    source = " ".join(sources.line(step.path, number).strip() for number in lines).strip()
+    if source:
+        tight = re.sub(r",?\s+([)\]}])", r"\1", re.sub(r"([(\[{])\s+", r"\1", source))
+        line = Text(f"{_INDENT * 4}{visible(tight)}", "dim")
+        line.truncate(max(min(width, 120), 40), overflow="ellipsis")
+        yield line
+
+
+def _journey(finding: Finding, sources: _Sources, width: int) -> Iterator[Text]:
     """The path from the registration to the guilty line, which the frame has shown already."""
     if len(finding.trace) < 2:
         return
@@ -186,9 +190,8 @@ def _journey(finding: Finding, sources: _Sources) -> Iterator[Text]:
         place = _place(step.path, step.span)
         line = Text(_INDENT * 2).append(place, "cyan").append(" " * (column - cell_len(place) + 2))
         yield line.append_text(_prose("here" if step.message == finding.message else step.message))
-        source = sources.line(step.path, step.span.line).strip()
-        if source and (step.path, step.span.line) != (finding.path, finding.span.line):
-            yield Text(f"{_INDENT * 4}{visible(source)}", "dim")
+        if (step.path, step.span.line) != (finding.path, finding.span.line):
+            yield from _in_one_line(sources, step, width)
 
 
 def _cure(cure: str, width: int) -> Iterator[Text]:

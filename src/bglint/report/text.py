@@ -83,7 +83,8 @@ def _effort(report: Report, look: Look) -> str:
     followed = f"{_count(report.tasks, 'task')} followed"
     lost = len(report.unfollowed)
     if lost:
-        followed += f", {lost} could not be followed" + ("" if look.verbose else " (--verbose lists them)")
+        listed = "" if look.verbose else f" (--verbose lists {'it' if lost == 1 else 'them'})"
+        followed += f", {lost} could not be followed{listed}"
     return _painted(f"{followed}; {_count(report.files, 'file')} read in {report.seconds:.2f} s.", "2", look)
 
 

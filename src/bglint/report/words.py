@@ -13,11 +13,12 @@ _ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 def sentence(finding: Finding) -> str:
     """What happens and what to write instead, on one line."""
     return visible(
-        " ".join(part for part in (finding.message, _others(finding.other_tasks), finding.cure) if part)
+        " ".join(part for part in (finding.message, others(finding.other_tasks), finding.cure) if part)
     )
 
 
-def _others(count: int) -> str:
+def others(count: int) -> str:
+    """How many more tasks reach the place; empty where none does."""
     if not count:
         return ""
     return "(Another task gets here, too.)" if count == 1 else f"({count} other tasks get here, too.)"
