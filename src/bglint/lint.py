@@ -54,14 +54,15 @@ def lint(
     for file in sources.to_be_understood(_OURS):
         project.program.module(file.path)  # one that cannot be parsed becomes a problem, whatever it holds
     found, crashes = _run(active, project, progress)
-    findings = _unique(finding for finding in found if _is_asked_for(finding, sources, config))
+    findings = _unique(finding for finding in found if _touches_shown(finding, sources))
     names = {rule.code: rule.name for rule in rules.values()}
     complete = not (sources.problems or project.problems or crashes)
     left = silence(findings, project, config, names, {rule.code for rule in active}, since, complete)
+    wanted = tuple(finding for finding in left.findings if _is_wanted(finding, config))
     problems = dict.fromkeys((*sources.problems, *project.problems, *left.problems, *crashes))
     unfollowed = project.unfollowed()
     return Report(
-        findings=tuple(sorted(left.findings, key=Finding.sort_key)),
+        findings=tuple(sorted(wanted, key=Finding.sort_key)),
         problems=tuple(problems),
         unfollowed=unfollowed,
         suppressed=left.suppressed,
@@ -70,7 +71,7 @@ def lint(
         files=len(sources.files),
         tasks=project.task_count - len(unfollowed),
         seconds=time.perf_counter() - started,
-        sources=_texts(left.findings, left.suppressed, sources),
+        sources=_texts(wanted, left.suppressed, sources),
     )
 
 
@@ -130,11 +131,13 @@ def _crash(rule: Rule, error: Exception) -> Problem:
     return Problem("bglint", words)
 
 
-def _is_asked_for(finding: Finding, sources: Sources, config: Config) -> bool:
-    """Does it touch a file that was given, and is its level wanted?"""
-    touched = {finding.path, *(step.path for step in finding.trace)}
-    if touched.isdisjoint(sources.shown):
-        return False
+def _touches_shown(finding: Finding, sources: Sources) -> bool:
+    """Does the finding or its path stand in a file that was given?"""
+    return not {finding.path, *(step.path for step in finding.trace)}.isdisjoint(sources.shown)
+
+
+def _is_wanted(finding: Finding, config: Config) -> bool:
+    """Advice is given only when asked for; it is held back after comments and the baseline had their say."""
     if finding.level != "advice" or config.strict:
         return True
     chosen = [selector for selector in (*config.select, *config.extend_select) if selector != "ALL"]

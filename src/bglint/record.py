@@ -25,6 +25,10 @@ def record(paths: Sequence[str | Path], config: Config, file: str | None, update
     if not update:
         _write(baseline.of(findings), place)
         return report, f"Wrote {_count(len(findings))} to {place}. Later runs report only what is new."
+    if report.problems:
+        raise ConfigError(
+            f"{place} is left as it is: not everything could be linted, so nothing is known to be gone"
+        )
     known = load_baseline(place)
     active = {rule.code for rule in active_rules(registry(), config)}
     stale = compare(findings, known, folder, sources, active).stale
