@@ -153,6 +153,24 @@ def test_help_fits_one_screen_and_shows_examples(bglint: Bglint) -> None:
     assert "--changed-since" in bglint("check", "--help").out
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["ex"], {"plain,explain", "file,ex"}),
+        (["--out"], {"plain,--output-format", "plain,--output-file"}),
+        (["app", "--stri"], {"plain,--strict"}),
+        (["rules", "--output-format", "j"], {"plain,json"}),
+    ],
+)
+def test_the_shell_completes_commands_options_and_paths(
+    bglint: Bglint, monkeypatch: pytest.MonkeyPatch, words: list[str], expected: set[str]
+) -> None:
+    monkeypatch.setenv("_BGLINT_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", " ".join(["bglint", *words]))
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
+    assert set(bglint().out.split()) == expected
+
+
 def test_version_is_that_of_the_package(bglint: Bglint) -> None:
     result = bglint("--version")
     assert (result.code, result.out) == (0, f"bglint {cli.__version__}\n")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from bglint import __version__
 from bglint import config as configuration
@@ -37,13 +38,25 @@ EXAMPLES = """\
 """
 
 
+_OWN_OPTIONS = ("--help", "-h", "--version")
+
+
 class _Commands(click.Group):
     """A group whose first word may be left out: then it is `check`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in {*self.commands, "--help", "-h", "--version"}:
+        first_word_is_completed = ctx.resilient_parsing and not args
+        if not first_word_is_completed and args[:1] not in [
+            [word] for word in (*self.commands, *_OWN_OPTIONS)
+        ]:
             args = ["check", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The first word is a command, a path, or an option of `check`."""
+        if incomplete.startswith("-"):
+            return self.commands["check"].shell_complete(click.Context(self.commands["check"]), incomplete)
+        return [*super().shell_complete(ctx, incomplete), CompletionItem(incomplete, type="file")]
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage("bglint", "[OPTIONS] [PATH...]  |  bglint COMMAND ...")
