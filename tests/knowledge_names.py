@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import ModuleType
 
 from bglint.knowledge import Knowledge
@@ -351,18 +350,23 @@ def examine(stem: str) -> Outcome:
     """Hold one table against what is installed."""
     knowledge, outcome = Knowledge(), Outcome()
     for name, kind, claim in claims(load(stem)):
-        try:
-            check(name, kind, claim, knowledge)
-            outcome.counts["found"] += 1
-        except ModuleNotFoundError as error:
-            outcome.absent.add(str(error))
-        except Unseen as reason:
-            outcome.unseen.append(f"{kind} {reason}")
-        except Missing as reason:
-            outcome.miss(name, f"{kind} {reason}")
+        judge(outcome, name, kind, claim, knowledge)
     outcome.counts["unseen"] = len(outcome.unseen)
     outcome.counts["wrong"] = len(outcome.wrong)
     return outcome
+
+
+def judge(outcome: Outcome, name: str, kind: str, claim: object, knowledge: Knowledge) -> None:
+    """Check one claim and note what came of it."""
+    try:
+        check(name, kind, claim, knowledge)
+        outcome.counts["found"] += 1
+    except ModuleNotFoundError as error:
+        outcome.absent.add(str(error))
+    except Unseen as reason:
+        outcome.unseen.append(f"{kind} {reason}")
+    except Missing as reason:
+        outcome.miss(name, f"{kind} {reason}")
 
 
 def main(stems: list[str]) -> int:
@@ -384,5 +388,4 @@ def main(stems: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
     raise SystemExit(main(sys.argv[1:]))
