@@ -121,13 +121,18 @@ def _is_made_instead(project: Project, site: TaskSite, function: t.Function, par
     """`tasks = tasks or BackgroundTasks()`, or the same below `if tasks is None:`."""
     bindings = project.scope(function).bindings[parameter.name]
     for binding in bindings:
-        value = binding.value
-        parts = value.operands if isinstance(value, t.Operation) else ()
-        parts = (value.body, value.orelse) if isinstance(value, t.Conditional) else parts or (value,)
-        made = [part for part in parts if part is not None and _makes(project, part, site.frame)]
+        made = [part for part in _alternatives(binding.value) if _makes(project, part, site.frame)]
         if not made or binding.steps:
             return False
     return True
+
+
+def _alternatives(value: t.Expr | None) -> tuple[t.Expr, ...]:
+    if isinstance(value, t.Operation):
+        return value.operands
+    if isinstance(value, t.Conditional):
+        return value.body, value.orelse
+    return (value,) if value is not None else ()
 
 
 def _makes(project: Project, part: t.Expr, frame: Frame) -> bool:
