@@ -61,6 +61,17 @@ def traced(project: Project, written: Written) -> Written:
     return traced(project, Written(argument, hops[-1].frame, hops[:-1])) if argument is not None else written
 
 
+def is_given(project: Project, site: TaskSite) -> bool:
+    """False where a helper's tasks parameter is left to its default on the way from the handler."""
+    receiver = site.call.func.value if isinstance(site.call.func, t.Attribute) else None
+    if not isinstance(receiver, t.Name):
+        return True
+    origin = traced(project, Written(receiver, site.frame, site.context.hops))
+    function = origin.frame.function
+    own = function.parameter(origin.expr.id) if function and isinstance(origin.expr, t.Name) else None
+    return own is None or own.default is None or not origin.hops
+
+
 def argument_of(project: Project, hop: Hop, function: t.Function, parameter: t.Parameter) -> t.Expr | None:
     """What the call of a hop gives for a parameter of the function that it calls."""
     if not isinstance(hop.node, t.Call):

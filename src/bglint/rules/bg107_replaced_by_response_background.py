@@ -14,6 +14,7 @@ from bglint.rules._injection import dependencies
 from bglint.rules._paths import Call, Walker, Way
 from bglint.rules._responses import backgrounds, is_response
 from bglint.rules._told import told
+from bglint.rules._written import is_given
 from bglint.sites import TASK, TASKS, TaskSite
 from bglint.values import Cls, Frame, Func, Value
 
@@ -210,6 +211,7 @@ def _sites_of(project: Project, function: t.Function) -> list[TaskSite]:
         if site.role is not None
         and site.role.function is function
         and _is_injected(site)
+        and is_given(project, site)
         and _stands_in(site, function)
     ]
 

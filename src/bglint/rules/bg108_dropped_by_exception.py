@@ -12,6 +12,7 @@ from bglint.rules._conditions import exclude_each_other
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._paths import Call, Walker, Way
 from bglint.rules._told import told
+from bglint.rules._written import is_given
 from bglint.sites import TaskSite
 from bglint.values import Frame
 
@@ -89,7 +90,7 @@ def dropped_by_exception(project: Project) -> Iterator[Finding]:
     the tasks in fastapi/routing.py after the route has returned.
     """
     for site in project.sites:
-        if _is_carried_by_the_response(site):
+        if _is_carried_by_the_response(site) and is_given(project, site):
             lost = _lost(project, site)
             if lost is not None:
                 yield _finding(project, site, *lost)

@@ -15,6 +15,7 @@ from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._injection import dependencies, is_registered, meaning, outer
 from bglint.rules._parents import parent
 from bglint.rules._told import told
+from bglint.rules._written import is_given
 from bglint.scope import scope
 from bglint.sites import Hop, TaskSite, awaited_there
 
@@ -113,6 +114,7 @@ def no_response_to_follow(project: Project) -> Iterator[Finding]:
             site.kind in ("add_task", "append")
             and site.receiver is not None
             and not is_made_by_hand(site.receiver)
+            and is_given(project, site)
         ):
             for found in _of_site(project, site):
                 told.add(_handler(site))

@@ -248,7 +248,7 @@ def _marked(
         return None
     call, where = found
     if _last(project, call, where) not in ("Depends", "Security"):
-        return _REQUEST_DATA if means.kind != "other" else None
+        return None if means.kind in ("other", "anything") else _REQUEST_DATA
     provider = call.argument(0, "dependency")
     if provider is None:
         return _DEPENDS if means.kind == "tasks" else None
