@@ -91,11 +91,23 @@ def heavy_processing(project: Project) -> Iterator[Finding]:
     The witness reads the processor time of the server's process before and after the task: the bad apps spend more
     than a fifth of a second, or start ffmpeg; the others do neither.
     """
+    told: set[tuple[str, str]] = set()
     for meeting in meetings(project, lambda c: is_def_task(c) and _is_heavy(project, c)):
-        yield _told(project, meeting)
+        if _is_news(project, meeting, told):
+            yield _told(project, meeting)
     for site in project.sites:
         yield from _pipelines(project, site)
     yield from _number_crunching(project)
+
+
+def _is_news(project: Project, meeting: Meeting, told: set[tuple[str, str]]) -> bool:
+    """A batch of images is one problem, however many steps each image takes: the first is told."""
+    if meeting.fact.weight != "medium":
+        return True
+    key = (project.task_id(meeting.site), meeting.contact.name.partition(".")[0])
+    news = key not in told
+    told.add(key)
+    return news
 
 
 def _told(project: Project, meeting: Meeting) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bglint import tree as t
 from bglint.model import Finding
@@ -85,10 +85,20 @@ def http_exception_in_task(project: Project) -> Iterator[Finding]:
     tasks = [
         site for site in project.sites if not runs_its_own_way(project, site) and site.kind != "create_task"
     ]
-    for raised in nearest_raises(
-        project, tasks, lambda visit, node, values: _is_lost(project, visit, node, values)
-    ):
-        yield _told(project, raised)
+    found = nearest_raises(project, tasks, lambda visit, node, values: _is_lost(project, visit, node, values))
+    for group in _by_task_and_kind(project, found):
+        nearest = min(group, key=lambda raised: raised.visit.depth).visit.frame.function
+        near = [raised for raised in group if raised.visit.frame.function is nearest]
+        yield from (_told(project, raised, len(group) - len(near)) for raised in near)
+
+
+def _by_task_and_kind(project: Project, found: Iterable[Raised]) -> Iterable[list[Raised]]:
+    """One exception that a task raises in many functions has one cure: the nearest function is told."""
+    groups: dict[tuple[str, str], list[Raised]] = {}
+    for raised in found:
+        key = (project.task_id(raised.site), answered(project, raised.values))
+        groups.setdefault(key, []).append(raised)
+    return groups.values()
 
 
 def _is_lost(project: Project, visit: Visit, node: t.Raise, values: Values) -> bool:
@@ -97,11 +107,12 @@ def _is_lost(project: Project, visit: Visit, node: t.Raise, values: Values) -> b
     return escapes(project, visit, node, Failure(raised=values))
 
 
-def _told(project: Project, raised: Raised) -> Finding:
+def _told(project: Project, raised: Raised, further: int) -> Finding:
     kind = answered(project, raised.values)
+    also = f" Further down: {further} more such `raise`." if further else ""
     message = (
         f"The task `{project.task_name(raised.site)}` raises `{kind}`, but the client already has its success: "
-        "no handler answers it, it becomes a RuntimeError, and the tasks after this one are dropped."
+        f"no handler answers it, it becomes a RuntimeError, and the tasks after this one are dropped.{also}"
     )
     return finding(
         project, "BG403", raised.node, raised.visit.frame, message, CURE,
