@@ -57,7 +57,7 @@ def called_by_fastapi(project: Project, function: t.Function) -> Role | None:
 def is_registered(project: Project, function: t.Function, words: str) -> bool:
     """True where a call of one of these names is really given this function, or the class it belongs to."""
     name = re.escape(_registered_name(function))
-    given = rf"(?:{words})\s*[(=][^()]*?(?<![\w.])((?:\w+\.)*{name})\b(\(|(?!\s*=))"
+    given = rf"(?:{words})\s*[(=][^()]*?(?<![\w.])((?:\w+\.)*{name})\b(?!\.)(\(|(?!\s*=))"
     annotated = rf"(?<![\w.])((?:\w+\.)*{name})\s*[=,]\s*(?:fastapi\.)?(?:{words})(\()\s*\)"
     made = function.name == "__call__"
     return _names_it(project, function, given, made) or (
@@ -265,7 +265,8 @@ def _of_name(project: Project, expr: t.Name | t.Attribute, frame: Frame) -> Mean
         if isinstance(value, Annotation):
             return meaning(project, value.expr, value.frame)
         if isinstance(value, Cls) and project.is_a(value, *TASKS):
-            return Meaning("subclass", value.klass)
+            vendored = f"{value.klass.source.module}.{value.klass.name}" in TASKS
+            return Meaning("tasks") if vendored else Meaning("subclass", value.klass)
         if isinstance(value, Outside) and value.name in TASKS:
             return Meaning("typing only" if _is_for_typing(project, expr, frame) else "tasks")
         if isinstance(value, Outside) and value.name in TASK:
