@@ -27,8 +27,8 @@ def call_instead_of_callable(project: Project) -> Iterator[Finding]:
     ## What it does
 
     Finds `tasks.add_task(send(email))`, `tasks.add_task(await send(email))`,
-    `add_task(create_task(...))`, `BackgroundTask(send(email))`, `tasks.tasks.append(send)`, and a
-    `background=` that is given the result of a call, a list, a plain function or anything else that is
+    `add_task(create_task(...))`, `BackgroundTask(send(email))`, `tasks.tasks.append(send)`,
+    `BackgroundTasks([send])`, and a `background=` that is given the result of a call, a list, a plain function or anything else that is
     not a background task. It is an error where `send` is known to return nothing that can be called, a
     warning where that is not known. A function that returns a callable, `partial(...)`, a
     `BackgroundTask` or an object with `__call__` is fine, and so is `background=tasks.add_task(send)`:

@@ -24,7 +24,8 @@ def awaited_add_task(project: Project) -> Iterator[Finding]:
     ## What it does
 
     Finds `await tasks.add_task(...)` on FastAPI's and Starlette's BackgroundTasks, also with its result
-    kept or used. An `add_task` of your own that is a coroutine is left alone.
+    kept or used, and an `add_task(...)` handed to `asyncio.gather` or `create_task`. An `add_task` of your
+    own that is a coroutine is left alone.
 
     ## Why is this bad?
 

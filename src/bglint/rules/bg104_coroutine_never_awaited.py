@@ -38,9 +38,10 @@ def coroutine_never_awaited(project: Project) -> Iterator[Finding]:
 
     Finds async calls without `await` that a task reaches, where the coroutine is a statement of its own
     or what the task returns: a lambda or `def` function that returns an async call, a decorator that is
-    not async around an async task, an async function that returns a coroutine, a forgotten `await`. A
-    coroutine that is assigned, collected, passed on, or returned to somebody who awaits it is fine; so
-    are `partial` of an async function and an object with an async `__call__`.
+    not async around an async task, an async function that returns a coroutine, a forgotten `await`; and an
+    async function that is handed to a thread (`run_in_threadpool(f)`, `Thread(target=f)`). A coroutine that
+    is assigned, collected, passed on, or returned to somebody who awaits it is fine; so are `partial` of an
+    async function and an object with an async `__call__`.
 
     ## Why is this bad?
 

@@ -25,8 +25,8 @@ def inert_callable(project: Project) -> Iterator[Finding]:
     ## What it does
 
     Finds tasks that are generator functions (with `yield` in their body, `def` or `async def`), async
-    functions under `lru_cache` or `cache`, and classes that define `__call__` but whose `__init__` only
-    stores its arguments (dataclasses included), where the object was meant.
+    functions under `lru_cache` or `cache`, and classes that define `__call__` or `__await__` but whose
+    `__init__` only stores its arguments (dataclasses included), where the object was meant.
 
     ## Why is this bad?
 

@@ -25,7 +25,7 @@ def unattached_tasks(project: Project) -> Iterator[Finding]:
 
     Finds a `BackgroundTasks()` or `BackgroundTask(f)` made by hand that is never given to a response,
     returned, stored, passed on or awaited, and helpers with `tasks: BackgroundTasks = None` or `=
-    BackgroundTasks()` that are called without it. A helper that skips the work when it has no tasks (`if
+    BackgroundTasks()` that are called, or registered as a task, without it. A helper that skips the work when it has no tasks (`if
     tasks:`) is a warning; one that does the work itself in that case is fine.
 
     ## Why is this bad?
