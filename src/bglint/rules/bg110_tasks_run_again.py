@@ -7,13 +7,15 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.model import Finding, Step
-from bglint.project import Project, name_of
+from bglint.project import Project, dotted, name_of
 from bglint.rule import registry, rule
 from bglint.rules._handmade import Shared, Use, shared, uses_in
 from bglint.rules._helpers import has_role, is_called_without
 from bglint.rules._injection import outer
+from bglint.rules._responses import Background, backgrounds
 from bglint.rules._told import sentence, told
 from bglint.sites import TASKS
+from bglint.values import Birth, Frame, Instance
 
 _CURE = "take a `{name}: BackgroundTasks` parameter in the route: FastAPI makes a new one for each request"
 
@@ -89,6 +91,8 @@ def tasks_run_again(project: Project) -> Iterator[Finding]:
     for kept in shared(project):
         if kept.having("runs"):
             yield _kept(project, kept)
+    for background in backgrounds(project):
+        yield from _of_shared_object(project, background)
     for function in project.functions(r"BackgroundTasks\(\)"):
         yield from _defaults(project, function)
     for name in _annotated_names(project):
@@ -118,6 +122,51 @@ def _kept(project: Project, kept: Shared) -> Finding:
 
 def _step(project: Project, use: Use, does: str) -> Step:
     return project.step(use.node, use.frame, f"`{name_of(use.frame)}` {does}")
+
+
+# ----------------------------------------------------- kept by an object of a module
+
+
+def _of_shared_object(project: Project, background: Background) -> Iterator[Finding]:
+    """`background=self.tasks`, made by the constructor of an object that the module keeps."""
+    function = background.frame.function
+    for context in project.contexts(function) if function is not None else ():
+        if not _is_kept_by_a_module(project, background.value, context.frame):
+            continue
+        for value in project.evaluate(background.value, context.frame):
+            birth = value.birth
+            if (
+                project.is_a(value, *TASKS)
+                and birth is not None
+                and birth.kind == "call"
+                and _is_made_once(birth)
+            ):
+                runs = project.step(
+                    background.value, context.frame, f"`{name_of(context.frame)}` runs all that it holds"
+                )
+                name = dotted(background.value)
+                message = (
+                    f"`{name}` belongs to an object that lives as long as the server and keeps the tasks of all "
+                    "requests: every response that runs it runs all of them again"
+                )
+                cure = (
+                    "make a new `BackgroundTasks()` for each response, or take the one that FastAPI injects"
+                )
+                yield told(project, "BG110", birth.node, birth.frame, message, cure, trace=(runs,))
+                return
+
+
+def _is_kept_by_a_module(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    """True for an attribute of an object that was constructed at the level of a module."""
+    owners = project.evaluate(expr.value, frame) if isinstance(expr, t.Attribute) else ()
+    births = [owner.birth for owner in owners if isinstance(owner, Instance)]
+    return bool(births) and all(
+        b is not None and b.kind == "call" and b.frame.function is None for b in births
+    )
+
+
+def _is_made_once(birth: Birth) -> bool:
+    return birth.frame.function is not None and birth.frame.function.name == "__init__"
 
 
 # ------------------------------------------------------------ a helper's default
