@@ -316,16 +316,28 @@ def _assigning(names: Names, klass: Class, name: str) -> list[t.Function]:
     module = names.program.module(klass.source.path)
     if klass.entry is None or module is None:
         return list(_local_methods(klass.local)) if klass.local else []
-    pattern = re.compile(
-        rf"\.{re.escape(name)}\s*(?::[^=\n]+)?(?:=[^=]|,|\)?\s*=)|\bas\s+self\.{re.escape(name)}\b"
-    )
-    found = [
-        function
-        for member in klass.entry.members
-        if member.kind == "function" and pattern.search(module.text(member.start, member.end))
-        if (function := names.program.function(module, member, klass.qualname)) is not None
-    ]
-    return sorted(found, key=lambda function: function.name != "__init__")
+    members = _assigned_in(names, klass).get(name, ())
+    found = (names.program.function(module, member, klass.qualname) for member in members)
+    return sorted((f for f in found if f is not None), key=lambda function: function.name != "__init__")
+
+
+_ASSIGNMENT = re.compile(
+    r"\.(\w+)(?=\s*(?::[^=\n]+)?(?:=[^=]|,|\)?\s*=))"  # self.x = ..., self.x: T = ..., self.x, self.y = ...
+    r"|\bas\s+self\.(\w+)"
+)
+
+
+@cache
+def _assigned_in(names: Names, klass: Class) -> dict[str, list[Entry]]:
+    """Attribute name -> the methods whose text may assign it; one pass over the class."""
+    module = names.program.module(klass.source.path)
+    found: dict[str, list[Entry]] = {}
+    for member in klass.entry.members if klass.entry and module else ():
+        if member.kind == "function" and module is not None:
+            matches = _ASSIGNMENT.finditer(module.text(member.start, member.end))
+            for name in dict.fromkeys(match[1] or match[2] for match in matches):
+                found.setdefault(name, []).append(member)
+    return found
 
 
 def _assigned_by(

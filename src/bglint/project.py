@@ -235,7 +235,7 @@ def short_function(function: t.Function) -> str:
 def short_name(value: Value) -> str:
     """What to call a callable in a message; "" where it has no name."""
     if isinstance(value, Func):
-        return short_function(value.function)
+        return short_function(undecorated(value).function)
     if isinstance(value, Partial):
         return short_name(value.target)
     if isinstance(value, (Cls, Instance)):
@@ -251,7 +251,18 @@ def task_function(value: Value) -> t.Function | None:
     while isinstance(value, Partial):
         value = value.target
     inner = getattr(value, "func", value)
-    return inner.function if isinstance(inner, Func) else None
+    return undecorated(inner).function if isinstance(inner, Func) else None
+
+
+def undecorated(value: Func) -> Func:
+    """The function that a first-party decorator's inner function stands for; the function itself where it is plain."""
+    while value.closure is not None:
+        wrapped = (v for _, values in value.closure.bindings for v in values if isinstance(v, Func))
+        inner = next(wrapped, None)
+        if inner is None or inner == value:
+            break
+        value = inner
+    return value
 
 
 def _deed(node: t.Node) -> str:
