@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from bglint import edits
 from bglint import tree as t
-from bglint.model import Finding, Fix, Level
+from bglint.model import Edit, Finding, Fix, Level, Span
 from bglint.project import Project, dotted, short_function
 from bglint.rule import finding
 from bglint.rules._contacts import Meeting, awaits, own_function, path, reached
+from bglint.rules._parents import around
 from bglint.sites import TaskSite
+from bglint.values import Frame
+
+_OF_ONE_THREAD = ("sqlite3.", "threading.Lock", "threading.RLock", "threading.Condition")
+"""What is used in another thread than it was made or taken in breaks."""
 
 _LEVELS: dict[str, Level] = {"error": "error", "warning": "warning"}
 
@@ -31,8 +38,49 @@ def blocked(
     return finding(
         project, code, meeting.node, meeting.frame, message, cure(project, meeting),
         level=_LEVELS.get(meeting.fact.level, level), site=meeting.site, visit=meeting.contact.visit,
-        last=f"{meeting.called} {does} on the event loop", fix=fix, others=meeting.others,
+        last=f"{meeting.called} {does} on the event loop", fix=fix or _to_thread(project, meeting), others=meeting.others,
     )  # fmt: skip
+
+
+def _to_thread(project: Project, meeting: Meeting) -> Fix | None:
+    """`await asyncio.to_thread(f, ...)` for a call in an async function, where an `await` may stand."""
+    frame, call = meeting.frame, meeting.node
+    function, source = frame.function, project.source(frame.path)
+    if function is None or not function.is_async or not edits.can_import(source, "import asyncio"):
+        return None
+    if meeting.contact.name.startswith(_OF_ONE_THREAD):
+        return None
+    above = list(around(call, function))
+    if any(isinstance(node, (t.Comprehension, t.CompLoop, t.WithItem, t.Await)) for node in above):
+        return None
+    begun = _begun(project, call, frame)
+    if begun is None:
+        return None
+    bare = isinstance(above[0], (t.Evaluate, t.Assign, t.Return, t.Argument))
+    wanted = edits.add_import(source, frame.path, "import asyncio")
+    changes = [begun] if bare else [*_bracketed(begun, project.span(call, frame))]
+    return Fix("Run it with `asyncio.to_thread`", (*changes, *([wanted] if wanted else [])), safe=False)
+
+
+def _begun(project: Project, call: t.Call, frame: Frame) -> Edit | None:
+    """`f(` made `await asyncio.to_thread(f, `."""
+    whole, function = project.span(call, frame), project.span(call.func, frame)
+    if not call.arguments:
+        text = f"await asyncio.to_thread({project.text(call.func, frame)})"
+        return edits.replace(frame.path, whole, text)
+    first = project.span(call.arguments[0], frame)
+    if (function.end_line, first.line) != (whole.line, whole.line):
+        return None
+    between = Span(whole.line, whole.column, first.line, first.column)
+    return edits.replace(frame.path, between, f"await asyncio.to_thread({project.text(call.func, frame)}, ")
+
+
+def _bracketed(begun: Edit, whole: Span) -> Iterator[Edit]:
+    if (begun.span.end_line, begun.span.end_column) == (whole.end_line, whole.end_column):
+        yield replace(begun, text=f"({begun.text})")
+    else:
+        yield replace(begun, text=f"({begun.text}")
+        yield edits.insert(begun.path, whole.end_line, whole.end_column, ")")
 
 
 def cure(project: Project, meeting: Meeting) -> str:

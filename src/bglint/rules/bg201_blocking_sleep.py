@@ -13,7 +13,7 @@ from bglint.rules._contacts import Meeting, blocking
 from bglint.rules._offload import blocked
 
 
-@rule("BG201", level="error", fixable="safe")
+@rule("BG201", level="error", fixable="safe, unsafe")
 def blocking_sleep(project: Project) -> Iterator[Finding]:
     """An async task sleeps with `time.sleep`, and the whole server sleeps with it.
 

@@ -11,7 +11,7 @@ from bglint.rules._contacts import blocking
 from bglint.rules._offload import blocked
 
 
-@rule("BG202", level="error")
+@rule("BG202", level="error", fixable="unsafe")
 def blocking_network(project: Project) -> Iterator[Finding]:
     """An async task calls the network synchronously, and the whole server waits for the answer.
 

@@ -11,7 +11,7 @@ from bglint.rules._contacts import blocking
 from bglint.rules._offload import blocked
 
 
-@rule("BG203", level="error")
+@rule("BG203", level="error", fixable="unsafe")
 def blocking_database(project: Project) -> Iterator[Finding]:
     """An async task queries the database synchronously, and the whole server waits for the rows.
 

@@ -11,7 +11,7 @@ from bglint.rules._contacts import blocking
 from bglint.rules._offload import blocked
 
 
-@rule("BG204", level="warning")
+@rule("BG204", level="warning", fixable="unsafe")
 def blocking_file(project: Project) -> Iterator[Finding]:
     r"""An async task reads or writes files synchronously, and every request waits for the disk.
 

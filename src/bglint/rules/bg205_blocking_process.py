@@ -11,7 +11,7 @@ from bglint.rules._contacts import blocking
 from bglint.rules._offload import blocked
 
 
-@rule("BG205", level="error")
+@rule("BG205", level="error", fixable="unsafe")
 def blocking_process(project: Project) -> Iterator[Finding]:
     """An async task waits for another program, and the whole server waits with it.
 
