@@ -17,7 +17,7 @@ from bglint import tree as t
 from bglint.knowledge import Knowledge
 from bglint.outline import Entry
 from bglint.program import Module, Program
-from bglint.scope import Binding, scope
+from bglint.scope import Binding, Scope, dominates, scope
 from bglint.values import (
     Birth,
     Class,
@@ -327,8 +327,6 @@ class Names:
 
     def assigned_in(self, block: t.Block, name: str, frame: Frame) -> Values:
         """What the statements of a block, run in `frame`, assign to `name`."""
-        from bglint.scope import Scope
-
         found: list[Value] = []
         for binding in Scope(block).bindings.get(name, []):
             found.extend(self.binding(binding, frame))
@@ -438,9 +436,7 @@ def _latest(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 def _covers(bindings: list[Binding], chain: tuple[tuple[t.Node, str], ...]) -> bool:
     """True where the first visible binding is passed on every way to the use: it hides the parameter."""
-    from bglint.scope import _dominates
-
-    return _dominates(bindings[0].chain, chain)
+    return dominates(bindings[0].chain, chain)
 
 
 _EVALUATE: dict[type, Callable[..., Values]] = {

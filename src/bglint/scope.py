@@ -55,7 +55,7 @@ class Scope:
         chain = self.chain(at)
         before = [b for b in every if b.at <= at and not _excluded(b.chain, chain)]
         for index in range(len(before) - 1, -1, -1):
-            if _dominates(before[index].chain, chain):
+            if dominates(before[index].chain, chain):
                 before = before[index:]
                 break
         loops = {id(node) for node, _ in chain if isinstance(node, (t.For, t.While))}
@@ -193,7 +193,7 @@ def own_expressions(node: t.Node) -> Iterator[t.Expr]:
             yield from (p for p in t.children(part) if isinstance(p, t.Expr))
 
 
-def _dominates(binding: Chain, use: Chain) -> bool:
+def dominates(binding: Chain, use: Chain) -> bool:
     """A binding whose block is around the use, or a `try`/`with` body before it, is always passed on the way."""
     plain = tuple(step for step in binding if not (isinstance(step[0], t.With)))
     around = tuple(step for step in use if not (isinstance(step[0], t.With)))

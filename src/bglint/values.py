@@ -192,9 +192,6 @@ class Annotation(Value):
     frame: Frame = None  # type: ignore[assignment]
 
 
-CALLABLE = (Func, Partial, Cls, Instance, Outside)
-
-
 def known(values: Values) -> Values:
     """The values without those that say nothing."""
     return tuple(v for v in values if not isinstance(v, (Unknown, Missing)))

@@ -118,11 +118,6 @@ def own_function(site: TaskSite) -> t.Function | None:
     return next(filter(None, map(task_function, site.targets)), None)
 
 
-def module_text(project: Project, path: str) -> str:
-    """The whole text of a first-party module, for edits."""
-    return project.source(path)
-
-
 def reached(project: Project, meeting: Meeting) -> str:
     """Which task comes to the call, through which functions."""
     kind = "async task" if meeting.contact.visit.where == "event loop" else "task"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bglint import members
 from bglint import tree as t
 from bglint.project import Project
-from bglint.sites import Context, Hop, TaskSite
+from bglint.sites import Hop, TaskSite
 from bglint.values import Cls, Frame, Func, Instance, Value
 
 
@@ -171,8 +171,3 @@ def _beyond(
                 yield argument
         else:
             room -= 1
-
-
-def shortest(context: Context) -> int:
-    """For sorting sites: the one that a reader understands with the fewest calls."""
-    return len(context.hops)
