@@ -118,6 +118,7 @@ _SELECTION = (
     _switch("--include-tests", "Lint test code, too."),
     click.option("--fastapi-version", metavar="VERSION", help="Judge by this FastAPI version."),
     click.option("--starlette-version", metavar="VERSION", help="Judge by this Starlette version."),
+    click.option("--queue", metavar="NAME", help="Recommend this task queue, not the one the project uses."),
     _CONFIG,
     click.option("--isolated", is_flag=True, help="Read no configuration file."),
 )

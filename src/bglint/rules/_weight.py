@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bglint import tree as t
 from bglint.framework import queues
+from bglint.manifests import QUEUES
 from bglint.project import Project
 from bglint.reach import Contact
 from bglint.rules._contacts import argument
@@ -17,11 +18,28 @@ _FIRST_WORD = re.compile(r"[A-Za-z]*[\"']+\s*([^\s\"']+)")
 
 
 def to_a_queue(project: Project, frame: Frame) -> str:
-    """The cure, with the task queue that the project depends on already."""
+    """The cure, with the task queue that is configured, or that the project depends on already."""
+    name = queue(project, frame)
+    if not name:
+        return "Hand it to a task queue such as Celery or ARQ."
+    return (
+        f"Hand it to {name}."
+        if project.config.queue
+        else f"Hand it to {name}, which this project depends on already."
+    )
+
+
+def a_queue(project: Project, frame: Frame) -> str:
+    """The project's task queue by its name, or any, inside a sentence."""
+    return queue(project, frame) or "a task queue"
+
+
+def queue(project: Project, frame: Frame) -> str:
+    """The name of the task queue that is configured or, else, that the project depends on; "" where there is none."""
+    if project.config.queue:
+        return QUEUES.get(project.config.queue.lower(), project.config.queue)
     known = queues(Path(frame.path).absolute().parent, project.sources.root)
-    if known:
-        return f"Hand it to {known[0]}, which this project depends on already."
-    return "Hand it to a task queue such as Celery or ARQ."
+    return known[0] if known else ""
 
 
 def runs_heavy_program(project: Project, contact: Contact) -> bool:

@@ -12,6 +12,7 @@ from bglint.rule import finding, rule
 from bglint.rules._contacts import blocking
 from bglint.rules._loops import at_least, is_range
 from bglint.rules._offload import blocked
+from bglint.rules._weight import a_queue
 
 MANY_TURNS = 1_000_000
 _LEVELS: dict[str, Level] = {"heavy": "error", "medium": "warning"}
@@ -125,7 +126,7 @@ def _long_loop(project: Project, loop: t.For, visit: Visit) -> Finding:
         f"This loop turns a million times or more on the event loop, in the async task `{task}`: "
         "until it is through, the server answers nobody."
     )
-    cure = "Move it to a process: `await anyio.to_process.run_sync(...)`; or hand it to a task queue."
+    cure = f"Move it to a process: `await anyio.to_process.run_sync(...)`; or hand it to {a_queue(project, visit.frame)}."
     return finding(
         project,
         "BG208",

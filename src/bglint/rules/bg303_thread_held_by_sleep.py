@@ -10,6 +10,7 @@ from bglint.reach import Contact
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, is_def_task, meetings, number, reached
 from bglint.rules._loops import loops_around, turns
+from bglint.rules._weight import a_queue
 
 LONG = 1.0
 
@@ -87,7 +88,10 @@ def _told(project: Project, meeting: Meeting) -> Finding:
         f"{meeting.called} holds one of the 40 threads that all `def` endpoints share: "
         f"{reached(project, meeting)}."
     )
-    cure = "Make the task an `async def` and write `await asyncio.sleep(...)`; or hand the waiting to a task queue."
+    cure = (
+        "Make the task an `async def` and write `await asyncio.sleep(...)`; "
+        f"or hand the waiting to {a_queue(project, meeting.frame)}."
+    )
     return finding(
         project, "BG303", meeting.node, meeting.frame, message, cure,
         site=meeting.site, visit=meeting.contact.visit, others=meeting.others,

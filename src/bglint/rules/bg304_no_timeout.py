@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bglint import edits
-from bglint.model import Finding, Fix, Span
+from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.reach import Contact
 from bglint.rule import finding, rule
@@ -103,20 +103,12 @@ def _told(project: Project, meeting: Meeting) -> Finding:
 
 
 def _fix(project: Project, meeting: Meeting) -> Fix | None:
-    """`timeout=10` as last argument; none where the call has a timeout already, or comments between its arguments."""
+    """`timeout=10` as last argument; none where the call has a timeout already."""
     fact, node = meeting.fact, meeting.node
-    text = project.text(node, meeting.frame)
     can_be_given = fact.timeout and not fact.timeout_in and node is not meeting.site.call
-    if not can_be_given or "#" in text or not text.endswith(")") or given(meeting.contact, fact) is not None:
+    if not can_be_given or given(meeting.contact, fact) is not None:
         return None
-    edit = _appended(text, project.span(node, meeting.frame), f"{fact.timeout}={SECONDS}")
-    return Fix(f"Add `{fact.timeout}={SECONDS}`", (edits.insert(meeting.frame.path, *edit),), safe=False)
-
-
-def _appended(text: str, span: Span, argument: str) -> tuple[int, int, str]:
-    """Where the last argument ends, and what to write there."""
-    before = text[:-1].rstrip()
-    comma = "" if before.endswith("(") else " " if before.endswith(",") else ", "
-    lines = before.split("\n")
-    column = len(lines[-1]) + (span.column if len(lines) == 1 else 1)
-    return span.line + len(lines) - 1, column, comma + argument
+    text = project.text(node, meeting.frame)
+    argument = f"{fact.timeout}={SECONDS}"
+    edit = edits.add_argument(meeting.frame.path, text, project.span(node, meeting.frame), argument)
+    return Fix(f"Add `{argument}`", (edit,), safe=False) if edit else None

@@ -12,7 +12,7 @@ from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, reached, unsure
 from bglint.rules._loops import is_range, length
 from bglint.rules._timeouts import given
-from bglint.rules._weight import runs_heavy_program, to_a_queue
+from bglint.rules._weight import a_queue, runs_heavy_program, to_a_queue
 from bglint.values import Frame
 
 MINUTE = 60.0
@@ -137,7 +137,9 @@ def _runs_long(project: Project, contact: Contact) -> bool:
 
 def _sleep(project: Project, meeting: Meeting) -> Finding:
     message = f"{meeting.called} sleeps for a minute or more: {reached(project, meeting)}, and a restart forgets it."
-    cure = "Store what is to be done and when, and let a scheduler or a task queue do it."
+    cure = (
+        f"Store what is to be done and when, and let a scheduler or {a_queue(project, meeting.frame)} do it."
+    )
     return _told(project, meeting, message, cure)
 
 

@@ -14,10 +14,11 @@ from bglint.rule import finding, rule
 from bglint.rules._contacts import number
 from bglint.rules._failing import runs_its_own_way
 from bglint.rules._parents import around
+from bglint.rules._weight import a_queue
 from bglint.sites import TaskSite
 from bglint.values import Cls, Frame, Items, Outside
 
-CURE = "Add one task that takes the whole collection and gathers with a bound, or hand the items to a task queue."
+CURE = "Add one task that takes the whole collection and gathers with a bound, or hand the items to {queue}."
 SHORT = 10
 _THROUGH = {
     "enumerate",
@@ -239,4 +240,5 @@ def _told(project: Project, repeated: Repeated) -> Finding:
         f"The loop over `{over}`{where} adds one task `{project.task_name(site)}` for each item: "
         "they run one after another, and the first that fails drops the rest."
     )
-    return finding(project, "BG501", site.call, site.frame, message, CURE, site=site)
+    cure = CURE.format(queue=a_queue(project, site.frame))
+    return finding(project, "BG501", site.call, site.frame, message, cure, site=site)

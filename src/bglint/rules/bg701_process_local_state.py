@@ -11,14 +11,14 @@ from bglint.project import Project, short_function
 from bglint.reach import Edge, Visit
 from bglint.rule import finding, rule
 from bglint.rules._global_state import State, flag, reads, sets, written
-from bglint.rules._parents import nodes
+from bglint.rules._weight import a_queue
 from bglint.sites import TaskSite
 from bglint.values import Frame
 
 DEPTH = 4
 _REQUESTS = ("route", "websocket", "dependency")
 CURE_STATE = (
-    "Keep it where every worker and the next start can read it: the database, Redis, a task queue's results."
+    "Keep it where every worker and the next start can read it: the database, Redis, the results of {queue}."
 )
 CURE_FLAG = (
     "Claim it in the handler, before the answer, in one step that all workers see: a row, a lock in Redis."
@@ -178,7 +178,8 @@ def _told_write(project: Project, write: Write) -> Finding:
         "and a restart forgets it."
     )
     return finding(
-        project, "BG701", write.node, write.visit.frame, message, CURE_STATE,
+        project, "BG701", write.node, write.visit.frame, message,
+        CURE_STATE.format(queue=a_queue(project, write.visit.frame)),
         site=write.visit.site, visit=write.visit, last=f"writes to `{write.state.name}`",
     )  # fmt: skip
 
@@ -200,7 +201,7 @@ def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch,
     """The flags that the handler, or what leads from it to the registration, tests before it registers."""
     steps = [*((hop.frame, hop.node) for hop in site.context.hops), (site.frame, site.call)]
     for frame, until in steps if site.role is not None else ():
-        for node in nodes(frame.function) if frame.function is not None else ():
+        for node in project.nodes(frame):
             if isinstance(node, t.Branch) and node.at < until.at and _decides(project, node, until, frame):
                 yield from ((frame, node, state) for state in _named(project, node.test, frame))
 
@@ -239,7 +240,7 @@ def _claims(project: Project, frame: Frame, state: State, depth: int = DEPTH) ->
 
 def _assigns(frame: Frame, state: State) -> bool:
     """A method that sets the attribute of its own object."""
-    body = nodes(frame.function) if frame.function is not None else ()
+    body = project.nodes(frame)
     targets = (target for node in body if isinstance(node, t.Assign) for target in node.targets)
     return any(isinstance(target, t.Attribute) and target.name == state.name for target in targets)
 

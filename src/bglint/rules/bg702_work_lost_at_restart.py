@@ -11,11 +11,12 @@ from bglint.project import Project, dotted
 from bglint.reach import Contact, Edge, Outer
 from bglint.rule import finding, rule
 from bglint.rules._failing import runs_its_own_way
+from bglint.rules._weight import a_queue
 from bglint.sites import TaskSite
 from bglint.values import Frame
 
 CURE = (
-    "Write down what is owed before you answer (a row, an outbox, a queue) and let something pick up what a restart "
+    "Write down what is owed before you answer (a row, an outbox, {queue}) and let something pick up what a restart "
     "left behind."
 )
 DEPTH = 4
@@ -142,6 +143,7 @@ def _told(project: Project, contact: Contact) -> Finding:
         "process remembers it: may it be lost at a restart?"
     )
     return finding(
-        project, "BG702", contact.node, contact.visit.frame, message, CURE,
+        project, "BG702", contact.node, contact.visit.frame, message,
+        CURE.format(queue=a_queue(project, contact.visit.frame)),
         site=site, visit=contact.visit, last=f"`{dotted(contact.node.func)}` would never run",
     )  # fmt: skip
