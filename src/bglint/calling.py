@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bglint import hints, members
+from bglint import deciding, hints, members
 from bglint import tree as t
 from bglint.values import (
     Annotation,
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 Arguments = tuple[tuple[Values, ...], dict[str, Values]]
 
+MORE = "**"
+"""The keyword that stands for arguments that nobody can list."""
+
 MOST_CONSTRUCTED = 3
 """How many constructors inside constructors' arguments are kept apart."""
 
@@ -47,20 +50,32 @@ MOST_TEXT = 24
 
 
 def arguments(names: Names, call: t.Call, frame: Frame, skip: int = 0) -> Arguments:
-    """The values of a call's arguments, `*args` and `**kwargs` spread where they are known."""
+    """The values of a call's arguments, `*args` and `**kwargs` spread where they are known.
+
+    The keyword `MORE` says that other parameters may be given too.
+    """
     positional: list[Values] = []
     keywords: dict[str, Values] = {}
     for argument in call.arguments[skip:]:
         values = names.evaluate(argument.value, frame)
+        if argument.star and not deciding.passed_on(argument.value, frame):
+            keywords[MORE] = ()
         if argument.star == "*":
             positional.extend(_spread(values))
         elif argument.star == "**":
             keywords.update(_spread_keywords(values))
         elif argument.keyword is not None:
-            keywords[argument.keyword] = values
+            keywords[argument.keyword] = _certain(names, values, argument.value, frame)
         else:
-            positional.append(values)
+            positional.append(_certain(names, values, argument.value, frame))
     return tuple(positional), keywords
+
+
+def _certain(names: Names, values: Values, expr: t.Expr, frame: Frame) -> Values:
+    """The values, with a doubt where a constant among them is not written by the caller."""
+    if isinstance(expr, t.Constant) or not any(isinstance(v, Const) for v in values):
+        return values
+    return unique([*values, *(v for v in deciding.stable(names, expr, frame) if v == Unknown())])
 
 
 def _spread(values: Values) -> tuple[Values, ...]:
@@ -88,12 +103,22 @@ def _lighter(values: Values) -> Values:
 
 
 def bind(names: Names, func: Func, positional: tuple[Values, ...], keywords: Mapping[str, Values]) -> Frame:
-    """The frame of a call: parameters with the values given to them, `self` included."""
+    """The frame of a call: parameters with the values given to them, `self` and literal defaults included."""
     function = func.function
     if func.bound is not None:
         positional = ((func.bound,), *positional)
-    given: dict[str, Values] = {}
     rest = dict(keywords)
+    whole = rest.pop(MORE, None) is None and not func.decorators
+    given = _given(function, positional, rest)
+    if whole:
+        given = {**_defaults(names, func, given), **given}
+    return names.frame(function, function.source.path, _kept(given), func.closure)
+
+
+def _given(
+    function: t.Function, positional: tuple[Values, ...], rest: dict[str, Values]
+) -> dict[str, Values]:
+    given: dict[str, Values] = {}
     position = 0
     for parameter in function.parameters:
         if parameter.kind == "*":
@@ -105,7 +130,18 @@ def bind(names: Names, func: Func, positional: tuple[Values, ...], keywords: Map
             position += 1
         elif parameter.name in rest:
             given[parameter.name] = rest.pop(parameter.name)
-    return names.frame(function, function.source.path, _kept(given), func.closure)
+    return given
+
+
+def _defaults(names: Names, func: Func, given: Mapping[str, Values]) -> dict[str, Values]:
+    """What the caller left out and a test may ask for."""
+    left_out = [p for p in func.function.parameters if p.default is not None and p.name not in given]
+    if not left_out:
+        return {}
+    outer = func.closure or names.module_frame(func.function.source.path)
+    asked = deciding.handed_on(func.function)
+    found = {p.name: deciding.stable(names, p.default, outer) for p in left_out if p.name in asked}  # type: ignore[arg-type]
+    return {name: values for name, values in found.items() if Unknown() not in values}
 
 
 def _kept(given: dict[str, Values]) -> tuple[tuple[str, Values], ...]:
@@ -114,8 +150,14 @@ def _kept(given: dict[str, Values]) -> tuple[tuple[str, Values], ...]:
     Every difference makes another frame to follow: what only says "some text" is forgotten, and constructors that are
     nested too deep.
     """
-    kept = ((name, tuple(_shallow(v) for v in values if _says(v))) for name, values in given.items())
+    kept = ((name, _telling(values)) for name, values in given.items())
     return tuple(sorted((pair for pair in kept if pair[1]), key=lambda pair: pair[0]))
+
+
+def _telling(values: Values) -> Values:
+    telling = tuple(_shallow(v) for v in values if _says(v))
+    doubt = len(telling) < len(values) and any(isinstance(v, Const) for v in telling)
+    return (*telling, Unknown()) if doubt else telling
 
 
 def _says(value: Value) -> bool:
@@ -247,7 +289,7 @@ def handed_back(names: Names, frame: Frame) -> Values:
 def _handed_back(names: Names, frame: Frame) -> Values:
     assert frame.function is not None
     found: list[Value] = []
-    for node in t.walk_function(frame.function):
+    for node in deciding.live(names, frame):
         if isinstance(node, t.Return) and node.value is not None:
             found.extend(names.evaluate(node.value, frame))
     return unique(found) or (Const(value=None),)
@@ -260,7 +302,7 @@ def yielded(names: Names, generator: Generator) -> Values:
 
 def _yielded(names: Names, generator: Generator) -> Values:
     found: list[Value] = []
-    for node in t.walk_function(generator.func.function):
+    for node in deciding.live(names, generator.call):
         if isinstance(node, t.Yield) and node.value is not None:
             values = names.evaluate(node.value, generator.call)
             found.extend(

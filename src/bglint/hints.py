@@ -206,12 +206,12 @@ def _best(given: Values, declared: Values) -> Values:
 def provide(names: Names, source: Value) -> Values:
     """What FastAPI gets from a provider."""
     if isinstance(source, Func):
-        frame = calling.bind(names, source, (), {})
+        frame = calling.bind(names, source, (), {calling.MORE: ()})
         if source.function.is_generator:
             return calling.yielded(names, Generator(None, source, frame))
         return _best(calling.handed_back(names, frame), calling.returned(names, frame))
     if isinstance(source, Cls):
-        return (calling.construct(names, source, (), {}, None),)
+        return (calling.construct(names, source, (), {calling.MORE: ()}, None),)
     if isinstance(source, Instance):
         from bglint.members import attribute
 

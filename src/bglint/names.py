@@ -59,6 +59,7 @@ class Names:
         self._memo: dict[tuple[object, ...], Values] = {}
         self._parsed: dict[str, t.Expr] = {}
         self._open: set[tuple[object, ...]] = set()
+        self.live: dict[Frame, tuple[t.Node, ...]] = {}
 
     # --------------------------------------------------------------- frames
 

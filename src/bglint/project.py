@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bglint import calling, members
+from bglint import calling, deciding, members
 from bglint import tree as t
 from bglint.knowledge import Knowledge
 from bglint.model import Problem, Span, Step, Unfollowed
@@ -53,12 +53,17 @@ class Project:
     @cached_property
     def sites(self) -> tuple[TaskSite, ...]:
         """Every registration of a task, once for each way in which the framework gets there."""
+        return tuple(site for site in self.every_site if not site.skipped)
+
+    @cached_property
+    def every_site(self) -> tuple[TaskSite, ...]:
+        """The registrations, and those that the way which leads there rules out."""
         return tuple(self._sites.find())
 
     def unfollowed(self) -> tuple[Unfollowed, ...]:
         """The registrations whose task could not be resolved in any context."""
         calls: dict[t.Call, list[TaskSite]] = {}
-        for site in self.sites:
+        for site in self.every_site:
             calls.setdefault(site.call, []).append(site)
         lost = [sites[0] for sites in calls.values() if not any(site.followed for site in sites)]
         return tuple(self._unfollowed(site) for site in lost)
@@ -70,7 +75,7 @@ class Project:
     @cached_property
     def task_count(self) -> int:
         """How many registering calls there are."""
-        return len({site.call for site in self.sites})
+        return len({site.call for site in self.every_site})
 
     def visits(self, site: TaskSite) -> tuple[Visit, ...]:
         """Every first-party function that a task runs, nearest first."""
@@ -83,6 +88,10 @@ class Project:
     def steps(self, frame: Frame) -> tuple[tuple[object, ...], tuple[object, ...]]:
         """What one function does in a frame: its first-party calls (Edge) and its outside calls (Outer)."""
         return self._reach.steps(frame)
+
+    def nodes(self, frame: Frame) -> tuple[t.Node, ...]:
+        """What of a function can run in a frame, in run order: arms that its arguments close are left out."""
+        return deciding.live(self.names, frame)
 
     def runs_on_loop(self, value: Value) -> bool:
         """Would the runner await this callable?"""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bglint import calling, members
+from bglint import calling, deciding, members
 from bglint import tree as t
 from bglint.knowledge import Fact
 from bglint.names import Names
@@ -210,8 +210,7 @@ class Reach:
         return self._steps[frame]
 
     def _read(self, frame: Frame, edges: list[Edge], outers: list[Outer]) -> None:
-        assert frame.function is not None
-        nodes = list(t.walk_function(frame.function))
+        nodes = deciding.live(self._names, frame)
         awaited = {id(node.value) for node in nodes if isinstance(node, t.Await)}
         dropped = {id(node.value) for node in nodes if isinstance(node, t.Evaluate)}
         called = {id(node.func) for node in nodes if isinstance(node, t.Call)}
@@ -277,7 +276,8 @@ class Reach:
 
     def _handed_arguments(self, node: t.Call, fact: Fact, frame: Frame) -> calling.Arguments:
         if isinstance(fact.runs, str):
-            return self._thread_arguments(node, frame), {}
+            more: dict[str, Values] = {calling.MORE: ()} if node.keyword("kwargs") is not None else {}
+            return self._thread_arguments(node, frame), more
         return calling.arguments(self._names, node, frame, int(fact.runs or 0) + 1)
 
     def _as_call(self, node: t.Call, handed: t.Expr, fact: Fact) -> t.Call:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from bglint import calling, members
+from bglint import calling, deciding, members
 from bglint import tree as t
 from bglint.names import Names
 from bglint.roles import Role, Roles, last_name
@@ -72,7 +72,8 @@ class TaskSite:
     """A registration, in one context. A call that is reached from three handlers is three sites with one `call`.
 
     `receiver` is the tasks object of add_task and append; `handed` the expression that is handed over as the task,
-    `targets` what it stands for; `arguments` those meant for the task.
+    `targets` what it stands for; `arguments` those meant for the task. `skipped` where the arguments of the calls on
+    the way rule it out: a flag is left False, no tasks object is given.
     """
 
     kind: SiteKind
@@ -82,6 +83,7 @@ class TaskSite:
     handed: t.Expr | None
     targets: Values
     arguments: tuple[t.Argument, ...]
+    skipped: bool = False
 
     @property
     def frame(self) -> Frame:
@@ -135,7 +137,8 @@ class Sites:
                 yield from self._site(call, context, function)
 
     def _site(self, call: t.Call, context: Context, function: t.Function) -> Iterator[TaskSite]:
-        found = self._kind(call, context.frame, function)
+        skipped = self._is_skipped(call, context.frame)
+        found = self._kind(call, self._roles.default_frame(function) if skipped else context.frame, function)
         if found is None:
             return
         kind, receiver = found
@@ -144,7 +147,13 @@ class Sites:
         handed = call.argument(0, "coro" if kind == "create_task" else "func")
         targets = self._names.evaluate(handed, context.frame) if handed is not None else ()
         rest = tuple(a for a in call.arguments if a.value is not handed) if kind != "create_task" else ()
-        yield TaskSite(kind, call, context, receiver, handed, _targets(targets), rest)
+        yield TaskSite(kind, call, context, receiver, handed, _targets(targets), rest, skipped)
+
+    def _is_skipped(self, call: t.Call, frame: Frame) -> bool:
+        if call not in deciding.live(self._names, frame):
+            return True
+        receiver = call.func.value if isinstance(call.func, t.Attribute) else None
+        return receiver is not None and self._names.evaluate(receiver, frame) == (Const(value=None),)
 
     def _kind(self, call: t.Call, frame: Frame, function: t.Function) -> tuple[SiteKind, Value | None] | None:
         func = call.func
@@ -235,6 +244,8 @@ class Sites:
             yield from self._through(call, outer, function)
 
     def _through(self, call: t.Call, outer: Context, function: t.Function) -> Iterator[Context]:
+        if call not in deciding.live(self._names, outer.frame):
+            return
         for value in self._names.evaluate(call.func, outer.frame):
             frame = self._frame_of(value, call, outer.frame, function)
             if frame is not None:

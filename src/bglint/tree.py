@@ -449,6 +449,13 @@ _RUN_ORDER: dict[type, tuple[str, ...]] = {
 }
 
 
+def flat(value: object) -> list[Node]:
+    """The nodes in a field: a node, or tuples of nodes, however nested."""
+    found: list[Node] = []
+    _flat(value, found)
+    return found
+
+
 def _flat(value: object, found: list[Node]) -> None:
     if isinstance(value, Node):
         found.append(value)

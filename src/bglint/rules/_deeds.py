@@ -65,7 +65,7 @@ def _deeds(project: Project, frame: Frame, way: Way, inside: frozenset[Frame]) -
     if frame.function is None or frame in inside:
         return
     edges, outers = cast("tuple[tuple[Edge, ...], tuple[Outer, ...]]", project.steps(frame))
-    for node in t.walk_function(frame.function):
+    for node in project.nodes(frame):
         here = (*way, (frame, node))
         for outer in outers:
             if outer.node is node:

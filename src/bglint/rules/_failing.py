@@ -13,8 +13,6 @@ from bglint.model import Step
 from bglint.project import Project, dotted, task_function
 from bglint.reach import Contact, Visit
 from bglint.rules._escape import Failure, escapes, in_aftermath
-from bglint.rules._parents import nodes
-from bglint.rules._switches import is_switched_off
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Instance, Value
 
@@ -84,9 +82,7 @@ def _is_fallible(contact: Contact) -> bool:
 def _gets_out(project: Project, contact: Contact) -> bool:
     if contact.node is contact.visit.site.call:
         return True
-    if in_aftermath(project, contact.visit, contact.node) or is_switched_off(
-        project, contact.visit, contact.node
-    ):
+    if in_aftermath(project, contact.visit, contact.node):
         return False
     return escapes(project, contact.visit, contact.node, Failure(call=contact.name, telling=True))
 
@@ -97,7 +93,7 @@ def _gets_out(project: Project, contact: Contact) -> bool:
 def _raises(project: Project, site: TaskSite) -> Iterator[Spot]:
     """An explicit `raise` that nothing catches, after the task has said that it is under way."""
     for visit in project.visits(site):
-        for node in nodes(visit.frame.function) if visit.frame.function else ():
+        for node in project.nodes(visit.frame):
             if isinstance(node, t.Raise) and node.value is not None and _is_lost(project, visit, node):
                 yield Spot(site, visit, node, "this `raise`")
 
@@ -114,7 +110,9 @@ def _is_lost(project: Project, visit: Visit, node: t.Raise) -> bool:
 def _is_under_way(visit: Visit, node: t.Node) -> bool:
     """True where a function on the path has set a state such as "running" before it comes here."""
     function = visit.frame.function
-    if function is not None and any(_sets_state(part) for part in nodes(function) if part.at < node.at):
+    if function is not None and any(
+        _sets_state(part) for part in t.walk_function(function) if part.at < node.at
+    ):
         return True
     return visit.before is not None and visit.node is not None and _is_under_way(visit.before, visit.node)
 

@@ -49,7 +49,7 @@ def _may_raise(project: Project, value: Value, call: t.Call, frame: Frame, depth
 
 def _function_can_fail(project: Project, value: Func, call: t.Call, frame: Frame, depth: int) -> bool:
     inner = project.bind(value, *project.arguments(call, frame))
-    for node in t.walk_function(value.function):
+    for node in project.nodes(inner):
         if isinstance(node, t.Raise):
             return True
         if isinstance(node, t.Call) and _call_can_fail(project, node, inner, depth - 1):

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.rules._parents import nodes
 from bglint.values import Cls, Frame, Instance, Items, ModuleValue, Outside, Value
 
 _CONTAINERS = (
@@ -38,7 +37,7 @@ class State:
 def written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
     """The module-level containers and globals that a function changes, each with the place."""
     function = frame.function
-    for node in nodes(function) if function is not None else ():
+    for node in t.walk_function(function) if function is not None else ():
         for expr in _changed(node):
             state = container(project, expr, frame)
             if state is not None:
@@ -107,9 +106,13 @@ def reads(project: Project, state: State, frame: Frame) -> bool:
     function = frame.function
     if function is None:
         return False
-    changed = {id(expr) for node in nodes(function) for expr in _changed(node)}
-    targets = {id(x) for node in nodes(function) if isinstance(node, t.Assign) for x in node.targets}
-    uses = (n for n in nodes(function) if isinstance(n, t.Name | t.Attribute) and _last(n) == state.name)
+    changed = {id(expr) for node in t.walk_function(function) for expr in _changed(node)}
+    targets = {
+        id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets
+    }
+    uses = (
+        n for n in t.walk_function(function) if isinstance(n, t.Name | t.Attribute) and _last(n) == state.name
+    )
     return any(id(use) not in changed | targets and _is_same(project, use, state, frame) for use in uses)
 
 
@@ -157,7 +160,7 @@ def _owner(value: Value, name: str) -> tuple[object, str] | None:
 def sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Assign]]:
     """The flags that a function sets to something that is not false."""
     function = frame.function
-    for node in nodes(function) if function is not None else ():
+    for node in t.walk_function(function) if function is not None else ():
         if isinstance(node, t.Assign) and not (isinstance(node.value, t.Constant) and not node.value.value):
             for target in node.targets:
                 state = _set_flag(project, target, frame)

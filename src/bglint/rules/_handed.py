@@ -32,7 +32,7 @@ def spread(values: Values) -> Iterator[Value]:
 
 def _filled_in(project: Project, name: str, frame: Frame) -> Iterator[Value]:
     """What a function puts into a collection: `name.append(x)`, `name[key] = x`."""
-    for node in t.walk_function(frame.function) if frame.function is not None else ():
+    for node in project.nodes(frame):
         for expr in _put_in(node, name):
             yield from spread(project.evaluate(expr, frame))
 

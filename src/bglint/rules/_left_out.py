@@ -33,7 +33,7 @@ class LeftOut:
 def left_out(project: Project) -> Iterator[LeftOut]:
     """Every such call: a helper that the project calls itself, or a task that is registered without."""
     adding: dict[t.Function, list[tuple[TaskSite, t.Parameter]]] = {}
-    for site in project.sites:
+    for site in project.every_site:
         parameter = _own_parameter(site)
         if site.function is None or parameter is None:
             continue

@@ -20,12 +20,6 @@ def around(node: t.Node, function: t.Function) -> Iterator[t.Node]:
         current = parents.get(current)
 
 
-@lru_cache(maxsize=8192)
-def nodes(function: t.Function) -> tuple[t.Node, ...]:
-    """Every node of a function's own body, in run order."""
-    return tuple(t.walk_function(function))
-
-
 def parent(node: t.Node, function: t.Function) -> t.Node | None:
     """The node that holds `node` directly."""
     return _parents(function).get(node)
@@ -43,4 +37,4 @@ def following(node: t.Statement, function: t.Function) -> t.Statement | None:
 
 @lru_cache(maxsize=1024)
 def _parents(function: t.Function) -> dict[t.Node, t.Node]:
-    return {part: node for node in nodes(function) for part in t.children(node)}
+    return {part: node for node in t.walk_function(function) for part in t.children(node)}

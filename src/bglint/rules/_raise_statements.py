@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Visit
-from bglint.rules._parents import nodes
-from bglint.rules._switches import is_switched_off
 from bglint.sites import TaskSite
 from bglint.values import Values
 
@@ -35,7 +33,7 @@ def nearest_raises(project: Project, sites: Iterable[TaskSite], wanted: Wanted) 
     found: dict[t.Raise, list[Visit]] = {}
     for visit, node in _raises(project, sites):
         raised = project.evaluate(node.value, visit.frame)
-        if wanted(visit, node, raised) and not is_switched_off(project, visit, node):
+        if wanted(visit, node, raised):
             found.setdefault(node, []).append(visit)
     for node, visits in found.items():
         first = min(visits, key=lambda visit: visit.depth + len(visit.site.context.hops))
@@ -46,7 +44,6 @@ def nearest_raises(project: Project, sites: Iterable[TaskSite], wanted: Wanted) 
 def _raises(project: Project, sites: Iterable[TaskSite]) -> Iterator[tuple[Visit, t.Raise]]:
     for site in sites:
         for visit in project.visits(site):
-            function = visit.frame.function
-            for node in nodes(function) if function is not None and visit.where != "process" else ():
+            for node in project.nodes(visit.frame) if visit.where != "process" else ():
                 if isinstance(node, t.Raise) and node.value is not None:
                     yield visit, node

@@ -12,7 +12,7 @@ from bglint.project import Project
 from bglint.reach import Edge, Outer, Visit
 from bglint.roles import last_name
 from bglint.rules._except import Told, is_log, is_print, raises, told
-from bglint.rules._parents import following, nodes, parent
+from bglint.rules._parents import following, parent
 from bglint.values import Frame, Items, Outside, Value
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
@@ -54,8 +54,7 @@ def swallows(project: Project) -> Iterator[Swallow]:
 
 
 def _in_function(project: Project, visit: Visit) -> Iterator[Swallow]:
-    function = visit.frame.function
-    for node in nodes(function) if function is not None else ():
+    for node in project.nodes(visit.frame):
         if isinstance(node, t.Guard) and _matters(project, node, visit):
             yield from _of_guard(project, visit, node)
         elif isinstance(node, t.With) and _matters(project, node, visit):

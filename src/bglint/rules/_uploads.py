@@ -65,7 +65,7 @@ def is_read(project: Project, site: TaskSite) -> bool:
 
 
 def _goes_for_contents(project: Project, frame: Frame) -> bool:
-    nodes = t.walk_function(frame.function) if frame.function is not None else ()
+    nodes = project.nodes(frame)
     return any(_wants_contents(project, node, frame) for node in nodes)
 
 

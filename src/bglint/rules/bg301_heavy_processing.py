@@ -186,7 +186,7 @@ def _nested_ranges(project: Project, visit: Visit) -> Iterator[t.For]:
 
 def _range_loops(project: Project, frame: Frame) -> list[t.For]:
     """The loops over `range` of a function."""
-    nodes = t.walk_function(frame.function) if frame.function is not None else ()
+    nodes = project.nodes(frame)
     return [node for node in nodes if isinstance(node, t.For) and is_range(project, node.iterable, frame)]
 
 

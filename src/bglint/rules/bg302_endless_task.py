@@ -117,7 +117,7 @@ def _endless_loops(project: Project, visit: Visit) -> Iterator[t.For | t.While]:
     function = visit.frame.function
     if function is None or function.is_generator:
         return
-    for node in t.walk_function(function):
+    for node in project.nodes(visit.frame):
         if (
             isinstance(node, (t.For, t.While))
             and _repeats(project, node, visit.frame)

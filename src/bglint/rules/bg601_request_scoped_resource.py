@@ -146,7 +146,7 @@ def _works_with(project: Project, frame: Frame, found: Owner) -> bool:
         isinstance(node, (t.Name, t.Attribute))
         and node not in handed_on
         and any(_is_owned(project, value, found) for value in spread(project.evaluate(node, frame)))
-        for node in t.walk_function(frame.function)
+        for node in project.nodes(frame)
     )
 
 

@@ -143,7 +143,7 @@ def _deeds(
 
 
 def _body_reads(project: Project, frame: Frame, own: frozenset[Frame]) -> Iterator[t.Call]:
-    for node in t.walk_function(frame.function) if frame.function is not None else ():
+    for node in project.nodes(frame):
         reads = isinstance(node, t.Call) and _reads_body(project, node.func, frame, own)
         if isinstance(node, t.Call) and reads and not _depends_on_route(project, node, frame):
             yield node
@@ -236,7 +236,7 @@ def _is_body(project: Project, value: Value) -> bool:
 
 
 def _changes(project: Project, frame: Frame, own: frozenset[Frame]) -> Iterator[t.Node]:
-    for node in t.walk_function(frame.function) if frame.function is not None else ():
+    for node in project.nodes(frame):
         if isinstance(node, (t.Assign, t.Delete)):
             yield from (node for target in node.targets if _is_lost(project, target, frame, own))
         elif isinstance(node, t.Call) and _is_lost_call(project, node.func, frame, own):

@@ -170,7 +170,7 @@ def _changed(project: Project, site: TaskSite) -> dict[object, Owner]:
     """The owners of the sessions that rows were loaded through whose attributes the handler sets."""
     found: dict[object, Owner] = {}
     for frame in {frame for frame, _ in way_to(site)}:
-        for node in t.walk_function(frame.function) if frame.function is not None else ():
+        for node in project.nodes(frame):
             targets = node.targets if isinstance(node, t.Assign) else ()
             rows = (target.value for target in targets if isinstance(target, t.Attribute))
             for value in (v for row in rows for v in project.evaluate(row, frame) if mapped(project, v)):

@@ -240,7 +240,7 @@ def _claims(project: Project, frame: Frame, state: State, depth: int = DEPTH) ->
 
 def _assigns(frame: Frame, state: State) -> bool:
     """A method that sets the attribute of its own object."""
-    body = project.nodes(frame)
+    body = t.walk_function(frame.function) if frame.function is not None else ()
     targets = (target for node in body if isinstance(node, t.Assign) for target in node.targets)
     return any(isinstance(target, t.Attribute) and target.name == state.name for target in targets)
 

@@ -1,0 +1,356 @@
+"""Which branches a call's own arguments close, and what of a function can then run.
+
+Only what the caller wrote down decides: literals, defaults, enum members, handed on as they are. Settings, attributes
+and results may be something else tomorrow, so they leave both branches open.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bglint import members
+from bglint import tree as t
+from bglint.scope import scope
+from bglint.values import (
+    Cls,
+    Const,
+    Coroutine,
+    Frame,
+    Func,
+    Generator,
+    Instance,
+    Items,
+    ModuleValue,
+    Partial,
+    Unknown,
+    Value,
+    Values,
+)  # fmt: skip
+
+if TYPE_CHECKING:
+    from bglint.names import Names
+
+_ENUMS = ("enum.Enum", "enum.StrEnum", "enum.IntEnum")
+_OBJECTS = (Func, Cls, Partial, Coroutine, Generator, ModuleValue)
+_TYPES: dict[str, type] = {
+    kind.__name__: kind for kind in (str, bytes, int, float, bool, list, dict, tuple, set)
+}
+_COMPARED: dict[str, Callable[[object, object], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "is": operator.is_,
+    "is not": operator.is_not,
+}
+
+
+def live(names: Names, frame: Frame) -> tuple[t.Node, ...]:
+    """The nodes of a frame's function that can run in it, in run order."""
+    function = frame.function
+    if function is None:
+        return ()
+    if not any(name in _tested(function) for name in _told(frame)):
+        return t.walk_function(function)
+    if frame not in names.live:
+        names.live[frame] = tuple(_Living(names, frame).read(function.body))
+    return names.live[frame]
+
+
+def _told(frame: Frame) -> Iterator[str]:
+    """The parameters of which a frame, or one around it, knows what they hold."""
+    current: Frame | None = frame
+    while current is not None:
+        yield from (name for name, _ in current.bindings)
+        current = current.closure
+
+
+@cache
+def _tested(function: t.Function) -> frozenset[str]:
+    """The names that a function's tests mention, and those that such a name is made of."""
+    tests = [test for node in t.walk_function(function) for test in _tests(node)]
+    found = {part.id for part in t.walk(*tests) if isinstance(part, t.Name)}
+    made = (b.value for name in found for b in scope(function).bindings.get(name, ()) if b.value is not None)
+    return frozenset(found | {part.id for part in t.walk(*made) if isinstance(part, t.Name)})
+
+
+def _tests(node: t.Node) -> tuple[t.Expr, ...]:
+    if isinstance(node, (t.Branch, t.While, t.Conditional)):
+        return (node.test,)
+    return node.operands if isinstance(node, t.Operation) and node.kind in ("and", "or") else ()
+
+
+@cache
+def handed_on(function: t.Function) -> frozenset[str]:
+    """The names that decide something in a function, in what it calls, or in the functions inside it."""
+    nodes = t.walk_function(function)
+    arguments = (a.value for node in nodes if isinstance(node, t.Call) for a in node.arguments)
+    given = {expr.id for expr in arguments if isinstance(expr, t.Name)}
+    inner = (node.function for node in nodes if isinstance(node, (t.Define, t.Lambda)))
+    return _tested(function).union(given, *map(handed_on, inner))
+
+
+class _Living:
+    """Collects what can run; a block that is left for good hides what stands behind."""
+
+    def __init__(self, names: Names, frame: Frame) -> None:
+        self._names = names
+        self._frame = frame
+        self._found: list[t.Node] = []
+
+    def read(self, body: t.Block) -> list[t.Node]:
+        self._block(body)
+        return self._found
+
+    def _block(self, body: t.Block) -> bool:
+        """True where the run may come out at the end of the block."""
+        return all(self._statement(statement) for statement in body)
+
+    def _statement(self, node: t.Statement) -> bool:
+        goes_on = True
+        if isinstance(node, t.Branch):
+            goes_on = self._branch(node)
+        elif isinstance(node, t.While):
+            goes_on = self._while(node)
+        elif isinstance(node, t.Guard):
+            goes_on = self._guard(node)
+        else:
+            self._parts(node)
+        self._found.append(node)
+        return goes_on and not isinstance(node, (t.Return, t.Raise, t.Break, t.Continue))
+
+    def _branch(self, node: t.Branch) -> bool:
+        verdict = self._test(node.test)
+        arms = [node.body] * (verdict is not False) + [node.orelse] * (verdict is not True)
+        ends = [self._block(arm) for arm in arms]
+        return any(ends)
+
+    def _while(self, node: t.While) -> bool:
+        if self._test(node.test) is not False:
+            self._block(node.body)
+        return self._block(node.orelse)
+
+    def _guard(self, node: t.Guard) -> bool:
+        whole = self._block(node.body) and self._block(node.orelse)
+        caught = [self._handler(handler) for handler in node.handlers]
+        return self._block(node.final) and (whole or any(caught))
+
+    def _handler(self, node: t.Handler) -> bool:
+        self._each(node.types)
+        goes_on = self._block(node.body)
+        self._found.append(node)
+        return goes_on
+
+    def _test(self, test: t.Expr) -> bool | None:
+        self._node(test)
+        return decide(self._names, test, self._frame)
+
+    def _node(self, node: t.Node) -> None:
+        if isinstance(node, t.Conditional):
+            verdict = self._test(node.test)
+            self._each([node.body] * (verdict is not False) + [node.orelse] * (verdict is not True))
+        elif isinstance(node, t.Operation) and node.kind in ("and", "or"):
+            self._short_circuit(node)
+        else:
+            self._parts(node)
+        self._found.append(node)
+
+    def _short_circuit(self, node: t.Operation) -> None:
+        for operand in node.operands:
+            if self._test(operand) is (node.kind == "or"):
+                break
+
+    def _parts(self, node: t.Node) -> None:
+        for name in t.child_fields(node):
+            part = getattr(node, name)
+            if isinstance(part, tuple) and part and isinstance(part[0], t.Statement):
+                self._block(part)
+            else:
+                self._each(t.flat(part))
+
+    def _each(self, nodes: Iterable[t.Node]) -> None:
+        for node in nodes:
+            self._node(node)
+
+
+# ------------------------------------------------------------------- deciding
+
+
+def decide(names: Names, test: t.Expr, frame: Frame) -> bool | None:
+    """The outcome of a test in a frame; None where it is open."""
+    if isinstance(test, t.Operation):
+        verdict = _DECIDED.get(test.kind)
+        return verdict(names, test, frame) if verdict is not None else None
+    if isinstance(test, t.Call):
+        return _is_instance(names, test, frame)
+    return _agreed(_truth(names, value) for value in stable(names, test, frame))
+
+
+def _agreed(answers: Iterable[bool | None]) -> bool | None:
+    found = set(answers)
+    return found.pop() if len(found) == 1 else None
+
+
+def _not(names: Names, test: t.Operation, frame: Frame) -> bool | None:
+    verdict = decide(names, test.operands[0], frame)
+    return None if verdict is None else not verdict
+
+
+def _chained(names: Names, test: t.Operation, frame: Frame) -> bool | None:
+    ends = test.kind == "or"
+    verdicts = [decide(names, operand, frame) for operand in test.operands]
+    if ends in verdicts:
+        return ends
+    return None if None in verdicts else not ends
+
+
+def _compared(names: Names, test: t.Operation, frame: Frame) -> bool | None:
+    left, right = (stable(names, operand, frame) for operand in test.operands)
+    compare = _COMPARED[test.kind]
+    if right == (Const(value=None),):
+        return _agreed(_none_test(value, wanted=compare(None, None)) for value in left)
+    if all(isinstance(value, Const) for value in (*left, *right)):
+        return _agreed(compare(a.value, b.value) for a in left for b in right)  # type: ignore[attr-defined]
+    return None
+
+
+def _none_test(value: Value, *, wanted: bool) -> bool | None:
+    is_none = _is_none(value)
+    return None if is_none is None else is_none is wanted
+
+
+def _contained(names: Names, test: t.Operation, frame: Frame) -> bool | None:
+    left, right = test.operands
+    if not isinstance(right, t.Collection):
+        return None
+    members_ = [value for item in right.items for value in stable(names, item, frame)]
+    values = stable(names, left, frame)
+    if not all(isinstance(value, Const) for value in (*values, *members_)):
+        return None
+    return _agreed((value in members_) is (test.kind == "in") for value in values)
+
+
+_DECIDED: dict[str, Callable[[Names, t.Operation, Frame], bool | None]] = {
+    "not": _not,
+    "and": _chained,
+    "or": _chained,
+    **dict.fromkeys(_COMPARED, _compared),
+    "in": _contained,
+    "not in": _contained,
+}
+
+
+def _is_instance(names: Names, test: t.Call, frame: Frame) -> bool | None:
+    if not (isinstance(test.func, t.Name) and test.func.id == "isinstance" and len(test.arguments) == 2):
+        return None
+    wanted = test.arguments[1].value
+    kinds = wanted.items if isinstance(wanted, t.Collection) else (wanted,)
+    types = tuple(_TYPES[kind.id] for kind in kinds if isinstance(kind, t.Name) and kind.id in _TYPES)
+    if len(types) < len(kinds):
+        return None
+    values = stable(names, test.arguments[0].value, frame)
+    return _agreed(isinstance(v.value, types) if isinstance(v, Const) else None for v in values)
+
+
+def _truth(names: Names, value: Value) -> bool | None:
+    if isinstance(value, Const):
+        return bool(value.value)
+    if isinstance(value, Instance):
+        plain = value.exact and not members.outside_bases(names, value.klass)
+        sized = plain and any(members.method(names, value.klass, name) for name in ("__bool__", "__len__"))
+        return True if plain and not sized else None
+    return True if isinstance(value, _OBJECTS) else None
+
+
+def _is_none(value: Value) -> bool | None:
+    if isinstance(value, Const):
+        return value.value is None
+    if isinstance(value, Instance):
+        return False if value.exact else None
+    return False if isinstance(value, (*_OBJECTS, Items)) else None
+
+
+# --------------------------------------------------------------- stable values
+
+
+def stable(names: Names, expr: t.Expr, frame: Frame) -> Values:
+    """What the caller's text fixes of an expression; `Unknown` among them where it may be something else."""
+    if isinstance(expr, t.Constant):
+        return (Const(value=expr.value),) if expr.value is not ... else (Unknown(),)  # type: ignore[arg-type]
+    if isinstance(expr, t.Name):
+        return _name(names, expr, frame)
+    if isinstance(expr, t.Attribute):
+        return _enum_member(names, expr, frame)
+    if isinstance(expr, (t.Operation, t.Call)):
+        return _const(decide(names, expr, frame))
+    return (Unknown(),)
+
+
+def _const(verdict: bool | None) -> Values:
+    return (Unknown(),) if verdict is None else (Const(value=verdict),)
+
+
+def _name(names: Names, expr: t.Name, frame: Frame) -> Values:
+    at: int | None = expr.at
+    current: Frame | None = frame
+    while current is not None and current.function is not None:
+        if current.function.parameter(expr.id) is not None:
+            untouched = not _rebound(current.function, expr.id, at)
+            return (current.binding(expr.id) if untouched else None) or (Unknown(),)
+        if expr.id in scope(current.function).bindings:
+            return _local(names, expr.id, current)
+        at, current = None, current.closure
+    return (Unknown(),)
+
+
+def _rebound(function: t.Function, name: str, at: int | None) -> bool:
+    """Is a parameter given another value before (or in a loop around) a use?"""
+    if name in _augmented(function):
+        return True
+    local = scope(function)
+    loops = {id(node) for node, _ in local.chain(at) if isinstance(node, (t.For, t.While))} if at else set()
+    return any(
+        at is None or binding.at <= at or any(id(node) in loops for node, _ in binding.chain)
+        for binding in local.bindings.get(name, ())
+    )
+
+
+@cache
+def _augmented(function: t.Function) -> frozenset[str]:
+    changed = (n for n in t.walk_function(function) if isinstance(n, t.Assign) and n.operator)
+    return frozenset(target.id for node in changed for target in node.targets if isinstance(target, t.Name))
+
+
+def _local(names: Names, name: str, frame: Frame) -> Values:
+    """A name that is assigned once, whatever happens: `wanted = background and not quiet`."""
+    assert frame.function is not None
+    every = scope(frame.function).bindings[name]
+    only = every[0] if len(every) == 1 and name not in _augmented(frame.function) else None
+    if only is None or only.value is None or only.steps or only.chain or only.kind != "assign":
+        return (Unknown(),)
+    return stable(names, only.value, frame)
+
+
+def passed_on(expr: t.Expr, frame: Frame) -> bool:
+    """True for the `args` and `kwargs` of a function that does nothing with them but to pass them on."""
+    if not isinstance(expr, t.Name) or frame.function is None or frame.binding(expr.id) is None:
+        return False
+    parameter = frame.function.parameter(expr.id)
+    return parameter is not None and parameter.kind in ("*", "**") and expr.id not in _changed(frame.function)
+
+
+@cache
+def _changed(function: t.Function) -> frozenset[str]:
+    """The names that a function does more with than to give them as `*args` or `**kwargs`."""
+    nodes = t.walk_function(function)
+    starred = {id(node.value) for node in nodes if isinstance(node, t.Argument) and node.star}
+    bound = frozenset(scope(function).bindings)
+    return bound | {node.id for node in nodes if isinstance(node, t.Name) and id(node) not in starred}
+
+
+def _enum_member(names: Names, expr: t.Attribute, frame: Frame) -> Values:
+    for value in names.evaluate(expr.value, frame):
+        if isinstance(value, Cls) and members.is_a(names, value, *_ENUMS):
+            return names.evaluate(expr, frame)
+    return (Unknown(),)
