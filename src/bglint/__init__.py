@@ -10,3 +10,5 @@ from bglint.model import Finding, Report
 
 __all__ = ["Config", "ConfigError", "Finding", "PathError", "Report", "lint"]
 __version__ = "0.1.0"
+DOCS = "https://bglint.readthedocs.io/en/latest/"
+"""Where the site stands that `docs/build.py` builds."""

@@ -10,12 +10,13 @@ from itertools import groupby
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.style import Style
 from rich.text import Text
 
 from bglint.model import Finding, Problem, Report, Span, Step, Suppressed, Unfollowed
 from bglint.report.safe import visible
 from bglint.report.text import Look
-from bglint.report.words import others
+from bglint.report.words import others, page_url
 
 _COLORS = {"error": "red", "warning": "yellow", "advice": "cyan"}
 _LONGEST_FRAME = 4
@@ -96,7 +97,8 @@ def _place(path: str, span: Span) -> str:
 def _headline(finding: Finding) -> Text:
     color = _COLORS[finding.level]
     line = Text().append(_place(finding.path, finding.span), "cyan")
-    line.append(f"  {finding.code} {finding.name}", f"bold {color}")
+    called = Style(color=color, bold=True, link=page_url(finding.code))
+    line.append("  ").append(f"{finding.code} {finding.name}", called)
     line.append(f"  {finding.level}", color)
     if finding.fix:
         line.append(f"  ({'--fix' if finding.fix.safe else '--unsafe-fixes'} can fix it)", "dim")

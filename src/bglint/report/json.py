@@ -7,6 +7,7 @@ from typing import Any
 
 from bglint.fingerprint import fingerprint, fingerprints
 from bglint.model import LEVELS, Finding, Fix, Problem, Report, Span, Step, Suppressed, Unfollowed
+from bglint.report.words import page_url
 
 VERSION = 1
 
@@ -33,6 +34,7 @@ def _finding(finding: Finding, mark: str) -> dict[str, Any]:
     return {
         "code": finding.code,
         "name": finding.name,
+        "url": page_url(finding.code),
         "level": finding.level,
         "message": finding.message,
         "path": finding.path,

@@ -11,17 +11,23 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
+from bglint.report.precision import precision
+from bglint.report.words import page_url
 from bglint.rule import Rule
 
 _COLORS = {"error": "red", "warning": "yellow", "advice": "cyan"}
 
 
 def page(rule: Rule, color: bool, width: int) -> str:
-    """A rule's whole page."""
+    """A rule's whole page, with its precision and its address."""
     head = Text.assemble((f"{rule.code} {rule.name}", "bold"), "  ", (rule.level, _COLORS[rule.level]))
     if rule.fixable:
         head.append(f"  {rule.fixable} fix", "dim")
-    return _drawn(color, min(width, 100), head, Text(), Markdown(rule.doc), Text())
+    return _drawn(color, min(width, 100), head, Text(), Markdown(f"{rule.doc}\n{_end(rule.code)}"), Text())
+
+
+def _end(code: str) -> str:
+    return f"\n## Precision\n{precision(code)}\n\nWith the apps that it is tested with: {page_url(code)}"
 
 
 def table(rules: Sequence[Rule], color: bool, width: int) -> str:
@@ -45,6 +51,7 @@ def as_json(rules: Sequence[Rule]) -> str:
             "fixable": rule.fixable,
             "summary": rule.summary,
             "doc": rule.doc,
+            "url": page_url(rule.code),
         }
         for rule in rules
     ]

@@ -14,10 +14,9 @@ import bglint
 from bglint.fingerprint import fingerprints
 from bglint.model import Edit, Finding, Fix, Level, Problem, Report, Span, Step
 from bglint.report.safe import visible
-from bglint.report.words import from_root, sentence
+from bglint.report.words import from_root, page_url, sentence
 from bglint.rule import Rule, registry
 
-HOME = "https://pypi.org/project/bglint/"
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS: dict[Level, str] = {"error": "error", "warning": "warning", "advice": "note"}
 _SEVERITIES: dict[Level, str] = {"error": "error", "warning": "warning", "advice": "recommendation"}
@@ -44,7 +43,7 @@ def _driver(rules: Iterable[Rule]) -> Json:
     return {
         "name": "bglint",
         "version": bglint.__version__,
-        "informationUri": HOME,
+        "informationUri": bglint.DOCS,
         "rules": [_rule(rule) for rule in rules],
     }
 
@@ -56,7 +55,7 @@ def _rule(rule: Rule) -> Json:
         "shortDescription": {"text": _plain(rule.summary)},
         "fullDescription": {"text": _plain(_section(rule.doc, "What it does") or rule.summary)},
         "help": {"text": _plain(rule.doc), "markdown": rule.doc},
-        "helpUri": f"{HOME}#{rule.code.lower()}",
+        "helpUri": page_url(rule.code),
         "defaultConfiguration": {"level": _LEVELS[rule.level]},
         "properties": {"tags": ["fastapi", "background-tasks"], "problem.severity": _SEVERITIES[rule.level]},
     }

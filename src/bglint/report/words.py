@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 
+import bglint
 from bglint.model import Finding
 from bglint.report.safe import visible
 
 _ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+
+
+def page_url(code: str) -> str:
+    """Where the page of a rule stands on the web."""
+    return f"{bglint.DOCS}rules/{code}/"
 
 
 def sentence(finding: Finding) -> str:
