@@ -392,7 +392,7 @@ def test_rules_are_listed_for_people_and_machines(bglint: Bglint) -> None:
     ]
     listed = json.loads(bglint("rules", "--output-format", "json").out)
     assert [rule["code"] for rule in listed] == list(registry())
-    assert set(listed[0]) == {"code", "name", "level", "fixable", "summary", "doc"}
+    assert set(listed[0]) == {"code", "name", "level", "fixable", "summary", "doc", "url"}
 
 
 @pytest.mark.parametrize("word", ["BG201", "bg201", "blocking-sleep", "blocking_sleep"])
