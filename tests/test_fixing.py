@@ -17,6 +17,7 @@ import pytest
 
 from bglint import Config, Report, fix, lint
 from bglint.fix import Outcome
+from bglint.rule import registry
 from tests.test_rules import APPS, called, own_code, project
 
 __all__ = ["project"]
@@ -61,6 +62,13 @@ def test_fixes_cure_and_keep_the_rest(project: Path, safe_only: bool) -> None:
     worse = {f.code for f in outcome.report.findings if f.level == "error" or safe_only}
     assert worse <= {f.code for f in before.findings} | {f.code for f in outcome.fixed.applied}
     assert len(outcome.report.findings) <= len(before.findings)
+
+
+@pytest.mark.parametrize("project", BAD, ids=called, indirect=True)
+def test_no_rule_offers_a_fix_that_it_does_not_announce(project: Path) -> None:
+    offered = {(f.code, "safe" if f.fix.safe else "unsafe") for f in lint(["."]).findings if f.fix}
+    announced = {(code, kind) for code, rule in registry().items() for kind in rule.fixable.split(", ")}
+    assert offered <= announced
 
 
 @pytest.mark.parametrize("project", SINGLE, ids=called, indirect=True)

@@ -8,6 +8,7 @@ How to call::
     can_import(source, "import asyncio")               # False where the name means something else there
     name, edits = add_logger(source, path)             # the module's logger, made if missing
     add_argument(path, text, span, "timeout=10")       # `text` is the call at `span`; None where that is unclear
+    uses(source, "name")                               # where a name stands in code
 
 `source` is the whole text of the module, lines and columns count characters from 1.
 New lines are written as "\\n"; `fix.apply` turns them into the line endings of the file.
@@ -19,7 +20,7 @@ import io
 import re
 import sys
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -95,6 +96,46 @@ def add_argument(path: str, text: str, span: Span, argument: str) -> Edit | None
         return insert(path, *_outside(span, line, column), f" {argument}")
     indent = re.match(r"[ \t]*", tokens[-2].line)
     return insert(path, span.line + closing_line - 1, 1, f"{indent[0] if indent else ''}{argument},\n")
+
+
+def uses(source: str, name: str) -> Iterator[tuple[int, int]]:
+    """The lines and columns where a name stands in code: not in comments, in texts, in imports under its own name.
+
+    Where the running Python cannot read the module, every occurrence counts.
+    """
+    tokens = _all_tokens(source)
+    if not tokens:
+        for number, line in enumerate(_lines(source), 1):
+            yield from ((number, found.start() + 1) for found in re.finditer(rf"\b{name}\b", line))
+    for statement in _statements(tokens):
+        yield from _used(statement, name)
+
+
+def _statements(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[list[tokenize.TokenInfo]]:
+    """The names and operators of each logical line."""
+    statement = []
+    for token in tokens:
+        if token.type in (tokenize.NAME, tokenize.OP):
+            statement.append(token)
+        elif token.type == tokenize.NEWLINE:
+            yield statement
+            statement = []
+
+
+def _used(words: Sequence[tokenize.TokenInfo], name: str) -> Iterator[tuple[int, int]]:
+    texts = [word.string for word in words]
+    for index, token in enumerate(words):
+        renamed = "as" in (*texts[max(0, index - 1) : index], *texts[index + 1 : index + 2])
+        if token.string == name and (renamed or texts[0] not in ("from", "import")):
+            yield token.start[0], token.start[1] + 1
+
+
+@lru_cache(maxsize=8)
+def _all_tokens(source: str) -> tuple[tokenize.TokenInfo, ...]:
+    try:
+        return tuple(tokenize.generate_tokens(io.StringIO(source, newline=None).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return ()
 
 
 def _tokens(text: str) -> list[tokenize.TokenInfo]:

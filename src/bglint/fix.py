@@ -9,8 +9,8 @@ How to call::
 
 With `given={path: text}` the fixes start from that text and not from the disk, as for the standard input.
 
-`apply` is one pass: all edits of a fix or none; where two fixes touch, the first wins and the other
-waits in `left` for the next pass. Line endings, encoding, byte order mark and mode of a file stay.
+`apply` is one pass: all edits of a fix or none; where two fixes touch, or do not parse together, the first wins
+and the other waits in `left` for the next pass. Line endings, encoding, byte order mark and mode of a file stay.
 """
 
 from __future__ import annotations
@@ -88,10 +88,12 @@ def apply(
     )
     readable = [f for f in wanted if all(edit.path in before for edit in _edits(f))]
     chosen, left = _without_overlaps(readable, before)
-    applied, broken = _without_breakage(chosen, before)
+    applied, waiting, broken = _without_breakage(chosen, before)
     new = _texts(applied, before)
     changed = {path: text for path, text in new.items() if text != before[path]}
-    return Fixed(changed, {p: before[p] for p in changed}, tuple(applied), tuple(left), (*problems, *broken))
+    return Fixed(
+        changed, {p: before[p] for p in changed}, tuple(applied), (*left, *waiting), (*problems, *broken)
+    )
 
 
 def write(fixed: Fixed, root: str | os.PathLike[str] = ".") -> tuple[Problem, ...]:
@@ -206,19 +208,21 @@ def _touch(one: _Cut, other: _Cut) -> bool:
 
 def _without_breakage(
     findings: Sequence[Finding], before: Mapping[str, str]
-) -> tuple[list[Finding], list[Problem]]:
-    """All findings if the result parses, else one after the other as long as it does."""
+) -> tuple[list[Finding], list[Finding], list[Problem]]:
+    """All findings if the result parses; else those that go together, those that have to wait, and what is broken."""
     if not _broken(findings, before):
-        return list(findings), []
+        return list(findings), [], []
     kept: list[Finding] = []
+    waiting = []
     problems = []
     for finding in findings:
-        path = _broken([*kept, finding], before)
-        if path:
+        if not _broken([*kept, finding], before):
+            kept.append(finding)
+        elif path := _broken([finding], before):
             problems.append(Problem(path, _refusal(finding), finding.span.line))
         else:
-            kept.append(finding)
-    return kept, problems
+            waiting.append(finding)
+    return kept, waiting, problems
 
 
 def _refusal(finding: Finding) -> str:

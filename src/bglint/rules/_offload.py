@@ -10,9 +10,9 @@ from bglint import tree as t
 from bglint.model import Edit, Finding, Fix, Level, Span
 from bglint.project import Project, dotted, short_function
 from bglint.rule import finding
-from bglint.rules._contacts import Meeting, awaits, own_function, path, reached
+from bglint.rules._contacts import Meeting, own_function, path, reached
 from bglint.rules._parents import around
-from bglint.sites import TaskSite
+from bglint.rules._plain_def import may_be_def, plain_def
 from bglint.values import Frame
 
 _OF_ONE_THREAD = ("sqlite3.", "threading.Lock", "threading.RLock", "threading.Condition")
@@ -38,7 +38,7 @@ def blocked(
     return finding(
         project, code, meeting.node, meeting.frame, message, cure(project, meeting),
         level=_LEVELS.get(meeting.fact.level, level), site=meeting.site, visit=meeting.contact.visit,
-        last=f"{meeting.called} {does} on the event loop", fix=fix or _to_thread(project, meeting), others=meeting.others,
+        last=f"{meeting.called} {does} on the event loop", fix=fix or plain_def(project, meeting.site) or _to_thread(project, meeting), others=meeting.others,
     )  # fmt: skip
 
 
@@ -91,19 +91,11 @@ def cure(project: Project, meeting: Meeting) -> str:
 
 def _cures(project: Project, meeting: Meeting) -> Iterator[str]:
     task = own_function(meeting.site)
-    if task is not None and _may_be_def(project, meeting.site, task):
+    if task is not None and may_be_def(project, meeting.site, task):
         yield f"write `def {task.name}`, it awaits nothing: a `def` task runs in a thread"
     if meeting.fact.twin:
         yield f"use {_marked(meeting.fact.twin)}"
     yield f"move it to a thread: `await asyncio.to_thread({_sync_call(meeting)}, ...)`"
-
-
-def _may_be_def(project: Project, site: TaskSite, task: t.Function) -> bool:
-    """True where nothing in the task needs the event loop, and nobody awaits it."""
-    if site.kind == "create_task" or task.is_lambda or awaits(task):
-        return False
-    needs_loop = any(contact.effect == "needs-loop" for contact in project.contacts(site))
-    return not needs_loop and not project.roles.callers(task)
 
 
 def _marked(twin: str) -> str:

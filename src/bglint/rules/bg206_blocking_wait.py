@@ -13,7 +13,7 @@ from bglint.rules._offload import blocked
 from bglint.values import Const
 
 
-@rule("BG206", level="error")
+@rule("BG206", level="error", fixable="unsafe")
 def blocking_wait(project: Project) -> Iterator[Finding]:
     """An async task waits for a thread, a lock or a queue, and the whole server waits with it.
 

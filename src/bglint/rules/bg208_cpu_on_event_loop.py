@@ -18,7 +18,7 @@ MANY_TURNS = 1_000_000
 _LEVELS: dict[str, Level] = {"heavy": "error", "medium": "warning"}
 
 
-@rule("BG208", level="error")
+@rule("BG208", level="error", fixable="unsafe")
 def cpu_on_event_loop(project: Project) -> Iterator[Finding]:
     """An async task computes for long, and the whole server waits for the result.
 

@@ -1,0 +1,178 @@
+"""What the unsafe fixes write, to the letter, and where they are not offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from bglint import Config, Report, fix, lint
+
+Fixes = Callable[..., dict[str, str]]
+ROUTE = """
+
+@app.post("/signup")
+async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+    tasks.add_task(remind, email)
+    return {"status": "success"}
+"""
+
+
+@pytest.fixture
+def fixes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fixes:
+    """Write files, apply all fixes of some rules until nothing changes; the texts that changed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*codes: str, **files: str) -> dict[str, str]:
+        for name, text in files.items():
+            Path(f"{name}.py").write_text(text, "utf-8", newline="")
+
+        def again(texts: Mapping[str, str]) -> Report:
+            given = {path: text.encode() for path, text in texts.items()}
+            return lint(["."], Config(select=codes), given=given)
+
+        outcome = fix.until_stable(again, safe_only=False)
+        assert outcome.fixed.problems == outcome.report.problems == ()
+        return outcome.fixed.texts
+
+    return run
+
+
+# --------------------------------------------------------------------- async def -> def
+
+BLOCKING = (
+    """\
+import requests
+from fastapi import BackgroundTasks, FastAPI
+
+app = FastAPI()
+
+
+async  def remind(email: str) -> None:  # async def, they said
+    requests.post("https://mail.example", json={"to": email}, timeout=9)  # the first
+    requests.get("https://mail.example", timeout=9)
+"""
+    + ROUTE
+)
+OTHERS = {
+    "awaited": "\n\nasync def twice(email: str) -> None:\n    await remind(email)\n",
+    "scheduled": "\n\nasync def soon() -> None:\n    asyncio.create_task(remind('a'))\n",
+    "gathered": "\n\nasync def all_() -> None:\n    await asyncio.gather(*map(remind, ['a', 'b']))\n",
+    "a dependency": "\n\nrouter = APIRouter(dependencies=[Depends(remind)])\n",
+    "named as a value": "\n\nJOBS = {'remind': remind}\n",
+}
+TASKS = {
+    "awaits": "    await asyncio.sleep(1)\n",
+    "async for": "    async for row in rows():\n        pass\n",
+    "async with": "    async with lock:\n        pass\n",
+    "async comprehension": "    found = [row async for row in rows()]\n",
+    "needs the loop": "    asyncio.get_running_loop()\n",
+}
+
+
+def test_an_async_task_that_awaits_nothing_becomes_a_def(fixes: Fixes) -> None:
+    assert fixes("BG202", app=BLOCKING) == {"app.py": BLOCKING.replace("async  def remind", "def remind")}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_task_that_others_use_stays_async(fixes: Fixes, other: str) -> None:
+    fixed = fixes("BG202", app=BLOCKING + OTHERS[other])
+    assert "async  def remind" in fixed["app.py"]
+    assert "await asyncio.to_thread(requests.get" in fixed["app.py"]
+
+
+def test_a_task_that_another_module_uses_stays_async(fixes: Fixes) -> None:
+    fixed = fixes("BG202", app=BLOCKING, jobs="from app import remind as job\n\nJOBS = [job]\n")
+    assert "async  def remind" in fixed["app.py"]
+
+
+def test_a_task_that_a_test_awaits_stays_async(fixes: Fixes) -> None:
+    used = "from app import remind\n\n\nasync def test_it() -> None:\n    await remind('a')\n"
+    assert "async  def remind" in fixes("BG202", app=BLOCKING, test_app=used)["app.py"]
+
+
+def test_imports_comments_and_texts_are_no_use(fixes: Fixes) -> None:
+    words = 'from app import (\n    app,\n    remind,\n)\n\nlog = "remind"  # remind\n'
+    assert "\ndef remind" in fixes("BG202", app=BLOCKING, main=words)["app.py"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_that_needs_the_event_loop_stays_async(fixes: Fixes, task: str) -> None:
+    last = '    requests.get("https://mail.example", timeout=9)\n'
+    source = f"import asyncio\n{BLOCKING.replace(last, last + TASKS[task])}"
+    assert "async  def remind" in fixes("BG202", app=source)["app.py"]
+
+
+def test_a_decorated_task_stays_async(fixes: Fixes) -> None:
+    decorator = "def traced(f):\n    return f\n\n\n@traced\nasync  def"
+    assert "async  def remind" in fixes("BG202", app=BLOCKING.replace("async  def", decorator))["app.py"]
+
+
+METHOD = """\
+import requests
+from fastapi import BackgroundTasks, FastAPI
+
+app = FastAPI()
+{base}
+
+class Mailer{bases}:
+    async def remind(self, email: str) -> None:
+        requests.post("https://mail.example", json={{"to": email}}, timeout=9)
+
+
+@app.post("/signup")
+async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
+    tasks.add_task(Mailer().remind, email)
+    return {{"status": "success"}}
+"""
+
+
+def test_a_method_becomes_a_def(fixes: Fixes) -> None:
+    source = METHOD.format(base="", bases="")
+    assert fixes("BG202", app=source) == {"app.py": source.replace("async def remind", "def remind")}
+
+
+@pytest.mark.parametrize(
+    ("base", "bases"),
+    [
+        ("\n\nclass Base:\n    async def remind(self, email: str) -> None: ...\n", "(Base)"),
+        ("\n\nfrom elsewhere import Base\n", "(Base)"),
+    ],
+    ids=["own", "foreign"],
+)
+def test_an_override_stays_async(fixes: Fixes, base: str, bases: str) -> None:
+    assert (
+        "    async def remind(self, email: str) -> None:\n        await"
+        in (fixes("BG202", app=METHOD.format(base=base, bases=bases))["app.py"])
+    )
+
+
+SQLITE = """\
+import sqlite3
+
+from fastapi import BackgroundTasks, FastAPI
+
+app = FastAPI()
+{outside}
+
+async def remind(email: str) -> None:
+{inside}    connection.execute("delete from mails")
+"""
+
+
+def test_a_connection_of_its_own_moves_with_the_task(fixes: Fixes) -> None:
+    source = SQLITE.format(outside="", inside='    connection = sqlite3.connect("mails")\n') + ROUTE
+    assert "\ndef remind" in fixes("BG203", app=source)["app.py"]
+
+
+def test_a_connection_of_another_thread_leaves_it_where_it_is(fixes: Fixes) -> None:
+    source = SQLITE.format(outside='connection = sqlite3.connect("mails")\n', inside="") + ROUTE
+    assert fixes("BG203", app=source) == {}
+
+
+def test_two_fixes_that_do_not_go_together_are_made_one_after_the_other(fixes: Fixes) -> None:
+    source = BLOCKING.replace("import requests", "import time\n\nimport requests")
+    before = source.replace("  # the first\n", "\n    time.sleep(1)\n")
+    after = fixes("BG2", app=before)["app.py"]
+    assert after == before.replace("async  def", "def")
