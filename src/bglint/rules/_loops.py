@@ -8,7 +8,7 @@ from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rules._contacts import number, path
-from bglint.values import Const, Frame, Items, Outside
+from bglint.values import Const, Frame, Items, Outside, Value
 
 Loop = t.For | t.While
 
@@ -28,12 +28,15 @@ def turns(project: Project, loop: Loop, frame: Frame) -> float | None:
 
 
 def length(project: Project, expr: t.Expr, frame: Frame) -> float | None:
-    """How many elements an iterable has: a display, a constant text, a `range` of known numbers, a slice."""
+    """How many elements an iterable has at most: a display, a constant text, a `range` of numbers, a slice, a `zip`."""
     values = project.evaluate(expr, frame)
     if isinstance(expr, t.Call) and is_range(project, expr, frame):
         return _range_length(project, expr, frame)
     if isinstance(expr, t.Call) and _keeps_length(project, expr, frame):
         return length(project, expr.arguments[0].value, frame)
+    if isinstance(expr, t.Call) and _is_call_of(project, expr, frame, {"zip"}):
+        sides = [length(project, argument.value, frame) for argument in expr.arguments]
+        return min((side for side in sides if side is not None), default=None)
     if isinstance(expr, t.Subscript):
         return _slice_length(project, expr, frame)
     sizes = [_size(value) for value in values]
@@ -43,10 +46,31 @@ def length(project: Project, expr: t.Expr, frame: Frame) -> float | None:
 
 def is_range(project: Project, expr: t.Expr, frame: Frame) -> bool:
     """True for a call of the builtin `range`."""
-    if not isinstance(expr, t.Call):
+    return isinstance(expr, t.Call) and _is_call_of(project, expr, frame, {"range"})
+
+
+def _is_call_of(project: Project, call: t.Call, frame: Frame, builtins: set[str]) -> bool:
+    values = project.evaluate(call.func, frame)
+    names = {value.name for value in values if isinstance(value, Outside)}
+    return bool(names & {f"builtins.{name}" for name in builtins})
+
+
+def is_one_text(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    """True for the pieces of one text: `[text[i : i + n] for i in range(0, len(text), n)]`."""
+    if isinstance(expr, t.Call) and _keeps_length(project, expr, frame):
+        expr = expr.arguments[0].value
+    return any(_is_cut_text(project, value, frame) for value in project.evaluate(expr, frame))
+
+
+def _is_cut_text(project: Project, value: Value, frame: Frame) -> bool:
+    made = value.birth.node if value.birth is not None else None
+    if not isinstance(made, t.Comprehension) or not is_range(project, made.loops[0].iterable, frame):
         return False
-    values = project.evaluate(expr.func, frame)
-    return any(isinstance(value, Outside) and value.name == "builtins.range" for value in values)
+    piece = made.elements[0]
+    if not isinstance(piece, t.Subscript) or not isinstance(piece.index[0], t.Slice):
+        return False
+    whole = project.evaluate(piece.value, frame)
+    return any(isinstance(v, Outside) and v.name == "builtins.str" for v in whole)
 
 
 def at_least(project: Project, call: t.Call, frame: Frame) -> float:
@@ -84,11 +108,8 @@ def _slice_length(project: Project, expr: t.Subscript, frame: Frame) -> float | 
 
 def _keeps_length(project: Project, call: t.Call, frame: Frame) -> bool:
     """True for `enumerate(x)`, `sorted(x)` and their like."""
-    same = {
-        f"builtins.{name}" for name in ("enumerate", "sorted", "reversed", "list", "tuple", "set", "iter")
-    }
-    values = project.evaluate(call.func, frame)
-    return bool(call.arguments) and any(isinstance(v, Outside) and v.name in same for v in values)
+    same = {"enumerate", "sorted", "reversed", "list", "tuple", "set", "iter"}
+    return bool(call.arguments) and _is_call_of(project, call, frame, same)
 
 
 def _size(value: object) -> int | None:

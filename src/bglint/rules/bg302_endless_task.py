@@ -8,9 +8,10 @@ from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
 from bglint.reach import Visit
+from bglint.roles import last_name
 from bglint.rule import finding, rule
 from bglint.rules._contacts import path
-from bglint.sites import TaskSite
+from bglint.sites import SPAWNERS, TaskSite
 from bglint.values import Const, Frame, Outside
 
 OWN_THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process")
@@ -93,7 +94,7 @@ def endless_task(project: Project) -> Iterator[Finding]:
             continue
         for visit in project.visits(site):
             for loop in _endless_loops(project, visit):
-                if loop not in seen and not _has_own_thread(project, visit):
+                if loop not in seen and not _has_own_thread(project, visit) and not _is_cancelled(visit):
                     seen.add(loop)
                     yield _finding(project, loop, visit)
 
@@ -189,6 +190,17 @@ def _ends_with_its_handler(site: TaskSite) -> bool:
         return False
     is_websocket = site.role is not None and site.role.kind == "websocket"
     return is_websocket or any(_cancels(node) for node in t.walk_function(site.function))
+
+
+def _is_cancelled(visit: Visit) -> bool:
+    """True below an asyncio task that the function which starts it cancels again."""
+    bodies = ((t.walk_function(f.function), node) for f, node in path(visit, visit.site.call) if f.function)
+    return any(_is_started(node, body) and any(map(_cancels, body)) for body, node in bodies)
+
+
+def _is_started(node: t.Node, body: tuple[t.Node, ...]) -> bool:
+    starts = (call for call in body if isinstance(call, t.Call) and last_name(call.func) in SPAWNERS)
+    return any(node is argument.value for call in starts for argument in call.arguments)
 
 
 def _cancels(node: t.Node) -> bool:

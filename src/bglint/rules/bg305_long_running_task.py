@@ -10,7 +10,7 @@ from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, reached, unsure
-from bglint.rules._loops import is_range, length
+from bglint.rules._loops import is_one_text, is_range, length
 from bglint.rules._timeouts import given
 from bglint.rules._weight import a_queue, runs_heavy_program, to_a_queue
 from bglint.values import Frame
@@ -240,10 +240,10 @@ def _collected(function: t.Function, call: t.Call) -> bool:
 
 
 def _is_unbounded(project: Project, loop: t.For, frame: Frame) -> bool:
-    """Silent for `range` (attempts, pages) and for what is short."""
+    """Silent for `range` (attempts, pages), for the pieces of a text and for what is short."""
     if loop.is_async or is_range(project, loop.iterable, frame) or _is_a_try(loop):
         return False
-    return length(project, loop.iterable, frame) is None
+    return length(project, loop.iterable, frame) is None and not is_one_text(project, loop.iterable, frame)
 
 
 def _left_after(project: Project, loop: t.For, node: t.Node, frame: Frame) -> bool:
