@@ -176,3 +176,117 @@ def test_two_fixes_that_do_not_go_together_are_made_one_after_the_other(fixes: F
     before = source.replace("  # the first\n", "\n    time.sleep(1)\n")
     after = fixes("BG2", app=before)["app.py"]
     assert after == before.replace("async  def", "def")
+
+
+# ----------------------------------------------------------------------- print -> logger
+
+CHATTY = """\
+import sys
+
+from fastapi import BackgroundTasks, FastAPI
+{imports}
+app = FastAPI()
+
+
+def remind(email: str, rows: list[int]) -> None:
+{body}"""
+PRINTS = {
+    "values in words": ('print("searching for", email, "in", rows)', '"searching for %s in %s", email, rows'),
+    "words alone": ('print("100%", \'"sure"\')', "'100% \"sure\"'"),
+    "one text": ('print("50%\\n")', '"50%\\n"'),
+    "percent": ('print("at 100%:", rows)', '"at 100%%: %s", rows'),
+    "quotes": ('print("it\'s", \'"new"\', email)', "'it\\'s \"new\" %s', email"),
+    "line end": ('print("to\\n", email)', '"to\\n %s", email'),
+    "one value": ("print(email)", '"%s", email'),
+    "one f-string": ('print(f"to {email} {{}} 100%")', 'f"to {email} {{}} 100%"'),
+    "f-string among others": ('print("to", f"{email}!")', '"to %s", f"{email}!"'),
+    "number": ("print(3, None)", '"%s %s", 3, None'),
+    "generator": ("print(row for row in rows)", '"%s", (row for row in rows)'),
+    "brackets": ("print((email, rows))", '"%s", (email, rows)'),
+    "bracketed generator": ("print((row for row in rows))", '"%s", (row for row in rows)'),
+    "assigned": ("print(all_ := email)", '"%s", all_ := email'),
+    "hash": ('print("#", email)', '"# %s", email'),
+    "standard error": ('print("to", email, file=sys.stderr, flush=True)', '"to %s", email'),
+    "two lines": ('print("to",\n          email)', '"to %s", email'),
+    "joined texts": ('print(\n        "to "\n        "you", email\n    )', '"to you %s", email'),
+    "wide letters": ('print("für 🙂", email)', '"für 🙂 %s", email'),
+}
+MADE = "\nimport logging\nimport sys\n\nfrom fastapi import BackgroundTasks, FastAPI\n\nlogger = logging.getLogger(__name__)\n"
+
+
+@pytest.mark.parametrize("written", PRINTS)
+def test_print_becomes_logger(fixes: Fixes, written: str) -> None:
+    before, after = PRINTS[written]
+    source = CHATTY.format(imports="", body=f"    {before}  # tell\n") + ROUTE
+    expected = source.replace(before, f"logger.info({after})").replace(
+        "import sys\n\nfrom fastapi import BackgroundTasks, FastAPI\n", MADE[1:]
+    )
+    assert fixes("BG405", app=source) == {"app.py": expected}
+
+
+LOGGERS = {
+    "own": ("import logging\n\nlog = logging.getLogger('mails')\n", "log", "%s"),
+    "loguru": ("from loguru import logger\n", "logger", "{}"),
+    "structlog": ("import structlog\n\nlogger = structlog.get_logger()\n", "logger", "%s"),
+    "imported": ("from core import log\n", "log", "%s"),
+    "imported loguru": ("from core import guru as logger\n", "logger", "{}"),
+}
+CORE = "import logging\n\nfrom loguru import logger as guru\n\nlog = logging.getLogger('core')\n"
+
+
+@pytest.mark.parametrize("kind", LOGGERS)
+def test_the_logger_of_the_module_is_used(fixes: Fixes, kind: str) -> None:
+    imports, name, placed = LOGGERS[kind]
+    source = CHATTY.format(imports=imports, body='    print("{to}", email)\n') + ROUTE
+    words = "{{to}}" if placed == "{}" else "{to}"
+    expected = source.replace('print("{to}", email)', f'{name}.info("{words} {placed}", email)')
+    assert fixes("BG405", core=CORE, app=source) == {"app.py": expected}
+
+
+def test_what_is_imported_for_the_type_checker_is_no_logger(fixes: Fixes) -> None:
+    imports = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from core import log\n"
+    source = CHATTY.format(imports=imports, body='    print("to", email)\n') + ROUTE
+    assert 'logger.info("to %s", email)' in fixes("BG405", core=CORE, app=source)["app.py"]
+
+
+def test_one_fix_for_all_prints_of_a_task_in_all_its_modules(fixes: Fixes) -> None:
+    body = "    print('a')\n    try:\n        send(email)\n    except OSError as error:\n        print('no', error)\n"
+    source = CHATTY.format(imports="from mail import send\n", body=body) + ROUTE
+    mail = "def send(email: str) -> None:\n    print('sent', email)\n"
+    fixed = fixes("BG405", app=source, mail=mail)
+    finding = lint(["."], Config(select=("BG405",))).findings[0]
+    assert finding.fix and {edit.path for edit in finding.fix.edits} == {"app.py", "mail.py"}
+    assert "    logger.info('a')\n" in fixed["app.py"]
+    assert '        logger.exception("no %s", error)\n' in fixed["app.py"]
+    assert fixed["mail.py"] == (
+        "import logging\n\nlogger = logging.getLogger(__name__)\n\n\n"
+        'def send(email: str) -> None:\n    logger.info("sent %s", email)\n'
+    )
+
+
+NOT_FIXED = {
+    "a separator": '    print("to", email, sep="-")\n',
+    "no line end": '    print("to", email, end="")\n',
+    "nothing": "    print()\n",
+    "spread": "    print(*rows)\n",
+    "a comment inside": "    print(\n        email,  # who\n    )\n",
+    "one of two": '    print("to", email)\n    print(*rows)\n',
+    "handed to a thread": "    asyncio.to_thread(print, email)\n",
+    "another name": "    say(email)\n",
+    "a local logger": "    logger = 3\n    print(email, logger)\n",
+}
+
+
+@pytest.mark.parametrize("body", NOT_FIXED)
+def test_prints_that_are_left_alone(fixes: Fixes, body: str) -> None:
+    imports = "\nimport asyncio\n\nsay = print\n"
+    source = CHATTY.format(imports=imports, body=NOT_FIXED[body]) + ROUTE
+    assert fixes("BG405", app=source) == {}
+    assert lint(["app.py"], Config(select=("BG405",))).findings
+
+
+def test_a_printer_that_is_handed_over_is_left_alone(fixes: Fixes) -> None:
+    source = CHATTY.format(imports="", body='    printer("to", email)\n') + ROUTE
+    source = source.replace("rows: list[int]", "printer=print")
+    assert fixes("BG405", app=source) == {}
+    assert lint(["app.py"], Config(select=("BG405",))).findings

@@ -7,6 +7,8 @@ How to call::
     add_import(source, path, "import asyncio")         # None where the module has it already
     can_import(source, "import asyncio")               # False where the name means something else there
     name, edits = add_logger(source, path)             # the module's logger, made if missing
+    quoted("a text")                                   # as a literal
+    has_comment(text)                                  # True where an expression has comments between its parts
     add_argument(path, text, span, "timeout=10")       # `text` is the call at `span`; None where that is unclear
     uses(source, "name")                               # where a name stands in code
 
@@ -109,6 +111,19 @@ def uses(source: str, name: str) -> Iterator[tuple[int, int]]:
             yield from ((number, found.start() + 1) for found in re.finditer(rf"\b{name}\b", line))
     for statement in _statements(tokens):
         yield from _used(statement, name)
+
+
+def has_comment(text: str) -> bool:
+    """True where there is a comment between the parts of an expression."""
+    return any(token.type == tokenize.COMMENT for token in _all_tokens(f"({text}\n)"))
+
+
+def quoted(text: str) -> str:
+    """A text as a literal, in double quotes where that needs no more escapes."""
+    literal = repr(text)
+    if literal[0] == '"' or '"' in text:
+        return literal
+    return f'"{literal[1:-1]}"'
 
 
 def _statements(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[list[tokenize.TokenInfo]]:

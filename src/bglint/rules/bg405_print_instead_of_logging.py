@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
+from bglint import edits
 from bglint import tree as t
-from bglint.edits import add_logger, replace
 from bglint.model import Edit, Finding, Fix
 from bglint.project import Project
 from bglint.reach import Contact
 from bglint.rule import finding, rule
+from bglint.rules._loggers import Logger, is_local, logger
 from bglint.sites import TaskSite
 from bglint.values import Frame, Outside
 
@@ -110,55 +112,72 @@ def _told(project: Project, first: Contact, prints: list[Contact], count: int) -
         f"The task `{project.task_name(site)}` prints{times}: no level, no time, no traceback, "
         "and in most deployments nobody sees it."
     )
-    here = [c.node for c in prints if c.visit.frame.function is first.visit.frame.function]
     return finding(
         project, "BG405", first.node, first.visit.frame, message, CURE,
-        site=site, visit=first.visit, last="prints", fix=_fix(project, here, first.visit.frame),
+        site=site, visit=first.visit, last="prints", fix=_fix(project, prints),
     )  # fmt: skip
 
 
 # ------------------------------------------------------------------------ fix
 
 
-def _fix(project: Project, prints: list[t.Call], frame: Frame) -> Fix | None:
-    """All prints of one function become calls of the module's logger."""
-    calls = list(dict.fromkeys(prints))
-    if frame.function is None or not all(map(_is_plain, calls)):
+def _fix(project: Project, prints: list[Contact]) -> Fix | None:
+    """All prints of the task, in all its functions, become calls of the loggers of their modules."""
+    calls = {c.node: c.visit.frame for c in prints}
+    loggers = {path: logger(project, path) for path in dict.fromkeys(f.path for f in calls.values())}
+    if not all(_can_log(project, call, frame, loggers[frame.path]) for call, frame in calls.items()):
         return None
-    logger, edits = add_logger(project.source(frame.path), frame.path)
-    rewritten = [_rewritten(project, call, frame, logger) for call in calls]
-    return Fix(f"Replace `print` by `{logger}`", (*edits, *rewritten), safe=False)
+    made = [edit for each in loggers.values() for edit in each.made]
+    rewritten = [_rewritten(project, call, frame, loggers[frame.path]) for call, frame in calls.items()]
+    return Fix("Log what the task prints", (*made, *rewritten), safe=False)
 
 
-def _is_plain(call: t.Call) -> bool:
-    """Only values, and `file`, which a logger does not need."""
+def _can_log(project: Project, call: t.Call, frame: Frame, logger: Logger) -> bool:
+    """A `print` under its own name, of nothing but values, where no local name hides the logger."""
+    text = project.text(call, frame)
+    if not re.match(r"print\s*\(", text) or edits.has_comment(text) or is_local(project, logger.name, frame):
+        return False
     return bool(call.arguments) and all(
         not a.star and a.keyword in (None, "file", "flush") for a in call.arguments
     )
 
 
-def _rewritten(project: Project, call: t.Call, frame: Frame, logger: str) -> Edit:
-    values = [a.value for a in call.arguments if a.keyword is None]
-    texts = [project.text(value, frame) for value in values]
-    if len(values) > 1 or not _is_text(values[0]):
-        others = [text for value, text in zip(values, texts, strict=True) if not _is_plain_text(value)]
-        texts = [f'"{" ".join(map(_placed, values))}"', *others]
+def _rewritten(project: Project, call: t.Call, frame: Frame, logger: Logger) -> Edit:
+    values = [argument for argument in call.arguments if argument.keyword is None]
     method = "exception" if _in_handler(project, call, frame) else "info"
-    return replace(frame.path, project.span(call, frame), f"{logger}.{method}({', '.join(texts)})")
+    given = ", ".join(_arguments(project, values, frame, logger.braces))
+    return edits.replace(frame.path, project.span(call, frame), f"{logger.name}.{method}({given})")
 
 
-def _placed(value: t.Expr) -> str:
-    """What stands in the format for one value: plain text itself, else a placeholder."""
-    return str(value.value) if isinstance(value, t.Constant) and _is_plain_text(value) else "%s"
+def _arguments(project: Project, values: list[t.Argument], frame: Frame, braces: bool) -> list[str]:
+    """The message with the literals in it, then what is to be put into it."""
+    others = [value for value in values if _literal(value) is None]
+    if len(values) == 1 and (not others or isinstance(values[0].value, t.Text)):
+        return [project.text(values[0], frame)]
+    if not others:
+        return [edits.quoted(" ".join(_literal(value) or "" for value in values))]
+    message = " ".join(_placed(value, braces) for value in values)
+    return [edits.quoted(message), *(_alone(project.text(value, frame), value) for value in others)]
 
 
-def _is_plain_text(value: t.Expr) -> bool:
-    text = value.value if isinstance(value, t.Constant) else None
-    return isinstance(text, str) and text.isprintable() and not set(text) & set('%"\\')
+def _placed(value: t.Argument, braces: bool) -> str:
+    """What stands in the message for one value: a literal as it is, else a placeholder."""
+    text = _literal(value)
+    if text is None:
+        return "{}" if braces else "%s"
+    return text.replace("{", "{{").replace("}", "}}") if braces else text.replace("%", "%%")
 
 
-def _is_text(expr: t.Expr) -> bool:
-    return isinstance(expr, t.Text) or (isinstance(expr, t.Constant) and isinstance(expr.value, str))
+def _alone(text: str, argument: t.Argument) -> str:
+    """A generator has its brackets from the call where it is the only argument."""
+    value = argument.value
+    bare = isinstance(value, t.Comprehension) and value.kind == "generator" and not text.startswith("(")
+    return f"({text})" if bare else text
+
+
+def _literal(argument: t.Argument) -> str | None:
+    text = argument.value.value if isinstance(argument.value, t.Constant) else None
+    return text if isinstance(text, str) else None
 
 
 def _in_handler(project: Project, call: t.Call, frame: Frame) -> bool:
