@@ -8,7 +8,7 @@ the functions that hold a finding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import libcst as cst
@@ -37,15 +37,6 @@ def lower(text: str, source: t.Source, owner: str = "", parent: str = "") -> t.B
     visitor = BodyVisitor(source, owner, parent)
     module.visit(visitor)
     return visitor.statements
-
-
-def lower_expression(text: str, source: t.Source) -> t.Expr:
-    """One expression, for instance a string annotation. Raises SyntaxProblem."""
-    try:
-        node = cst.parse_expression(text.strip())
-    except cst.ParserSyntaxError as error:
-        raise SyntaxProblem(error.message, error.raw_line) from error
-    return BodyVisitor(source, "", "").expression(node)
 
 
 def positions(text: str, source: t.Source) -> tuple[Span, ...]:
@@ -165,7 +156,10 @@ class BodyVisitor(cst.CSTVisitor):
 
     def _del(self, node: cst.Del) -> t.Statement:
         at = self._at(node)
-        return t.Delete(at, (self.expression(node.target),))
+        target: cst.BaseExpression = node.target
+        if isinstance(target, cst.Tuple) and len(target.elements) == 1 and not target.lpar:
+            target = target.elements[0].value
+        return t.Delete(at, (self.expression(target),))
 
     def _break(self, node: cst.Break) -> t.Statement:
         return t.Break(self._at(node))
@@ -301,9 +295,17 @@ class BodyVisitor(cst.CSTVisitor):
             body = self.block(node.body)
         self._owner, self._parent = outer
         return t.Function(
-            at, name, qualname, self._owner, self.source, is_async, parameters, returns, decorators, body,
-            _docstring(body), self._yields.pop(),
-        )  # fmt: skip
+            at,
+            name,
+            qualname,
+            self._owner,
+            self.source,
+            is_async,
+            parameters,
+            returns,
+            decorators,
+            _content(body, self._yields.pop()),
+        )
 
     def _parameters(self, node: cst.Parameters) -> tuple[t.Parameter, ...]:
         found = [self._parameter(p, "positional-only") for p in node.posonly_params]
@@ -360,13 +362,11 @@ class BodyVisitor(cst.CSTVisitor):
         value = node.evaluated_value
         if value is not None:
             return t.Constant(self._at(node), value)
-        at = self._at(node)
-        return t.Text(at, (self.expression(node.left), self.expression(node.right)))
+        return self._formatted(node)
 
-    def _formatted(self, node: cst.FormattedString) -> t.Expr:
+    def _formatted(self, node: cst.CSTNode) -> t.Expr:
         at = self._at(node)
-        holes = (getattr(part, "expression", None) for part in node.parts)
-        return t.Text(at, self._each(self.expression, (hole for hole in holes if hole is not None)))
+        return t.Text(at, self._each(self.expression, _holes(node)))
 
     def _await(self, node: cst.Await) -> t.Expr:
         at = self._at(node)
@@ -400,6 +400,9 @@ class BodyVisitor(cst.CSTVisitor):
     def _subscript(self, node: cst.Subscript) -> t.Expr:
         at = self._at(node)
         value = self.expression(node.value)
+        only = node.slice[0].slice if len(node.slice) == 1 else None
+        if isinstance(only, cst.Index) and isinstance(only.value, cst.Tuple):
+            return t.Subscript(at, value, self._each(lambda n: self.expression(n.value), only.value.elements))
         return t.Subscript(at, value, self._each(lambda n: self._index(n.slice), node.slice))
 
     def _index(self, node: cst.BaseSlice) -> t.Expr:
@@ -468,15 +471,22 @@ def dotted_name(node: cst.CSTNode) -> str:
     return node.value if isinstance(node, cst.Name) else ""
 
 
+def _holes(node: cst.CSTNode) -> Iterator[cst.BaseExpression]:
+    """The expressions in an f-string, also in one that is put together from several."""
+    if isinstance(node, cst.ConcatenatedString):
+        yield from (*_holes(node.left), *_holes(node.right))
+    for part in getattr(node, "parts", ()):
+        hole = getattr(part, "expression", None)
+        if hole is not None:
+            yield hole
+
+
 def _operator(node: cst.CSTNode) -> str:
     return _OPERATORS.get(type(node).__name__, type(node).__name__)
 
 
-def _docstring(body: t.Block) -> str | None:
-    first = body[0] if body else None
-    if isinstance(first, t.Evaluate) and isinstance(first.value, t.Constant):
-        return first.value.value if isinstance(first.value.value, str) else None
-    return None
+def _content(body: t.Block, yields: bool) -> t.Content:
+    return t.Content(lambda: (body, yields))
 
 
 def _captures(node: cst.CSTNode, names: list[str]) -> None:
@@ -501,7 +511,10 @@ _OPERATORS = {
     "Power": "**", "Equal": "==", "NotEqual": "!=", "LessThan": "<", "GreaterThan": ">",
     "LessThanEqual": "<=", "GreaterThanEqual": ">=", "In": "in", "NotIn": "not in", "Is": "is",
     "IsNot": "is not", "AddAssign": "+=", "SubtractAssign": "-=", "MultiplyAssign": "*=",
-    "BitOrAssign": "|=", "BitAndAssign": "&=", "BitInvert": "~",
+    "BitOrAssign": "|=", "BitAndAssign": "&=", "BitInvert": "~", "BitXor": "^", "LeftShift": "<<", "RightShift": ">>",
+    "MatrixMultiply": "@", "BitXorAssign": "^=", "LeftShiftAssign": "<<=", "RightShiftAssign": ">>=",
+    "MatrixMultiplyAssign": "@=", "DivideAssign": "/=", "FloorDivideAssign": "//=", "ModuloAssign": "%=",
+    "PowerAssign": "**=",
 }  # fmt: skip
 
 _STATEMENTS: dict[type, Callable[[BodyVisitor, Any], t.Statement]] = {

@@ -48,14 +48,23 @@ _COMPARED: dict[str, Callable[[object, object], bool]] = {
 
 def live(names: Names, frame: Frame) -> tuple[t.Node, ...]:
     """The nodes of a frame's function that can run in it, in run order."""
-    function = frame.function
-    if function is None:
+    if frame.function is None:
         return ()
-    if not any(name in _tested(function) for name in _told(frame)):
-        return t.walk_function(function)
     if frame not in names.live:
-        names.live[frame] = tuple(_Living(names, frame).read(function.body))
+        verdicts = dict(_verdicts(names, frame))
+        every = t.walk_function(frame.function)
+        names.live[frame] = _Living(verdicts).read(frame.function.body) if verdicts else every
     return names.live[frame]
+
+
+def _verdicts(names: Names, frame: Frame) -> Iterator[tuple[t.Expr, bool]]:
+    """The tests of a function that its frame decides."""
+    assert frame.function is not None
+    told = set(_told(frame))
+    for test, words in _tested(frame.function) if told else ():
+        verdict = None if told.isdisjoint(words) else decide(names, test, frame)
+        if verdict is not None:
+            yield test, verdict
 
 
 def _told(frame: Frame) -> Iterator[str]:
@@ -67,12 +76,16 @@ def _told(frame: Frame) -> Iterator[str]:
 
 
 @cache
-def _tested(function: t.Function) -> frozenset[str]:
-    """The names that a function's tests mention, and those that such a name is made of."""
-    tests = [test for node in t.walk_function(function) for test in _tests(node)]
-    found = {part.id for part in t.walk(*tests) if isinstance(part, t.Name)}
+def _tested(function: t.Function) -> tuple[tuple[t.Expr, frozenset[str]], ...]:
+    """A function's tests, each with the names that it mentions and those that such a name is made of."""
+    tests = (test for node in t.walk_function(function) for test in _tests(node))
+    return tuple((test, frozenset(_words(function, test))) for test in tests)
+
+
+def _words(function: t.Function, test: t.Expr) -> set[str]:
+    found = {part.id for part in t.walk(test) if isinstance(part, t.Name)}
     made = (b.value for name in found for b in scope(function).bindings.get(name, ()) if b.value is not None)
-    return frozenset(found | {part.id for part in t.walk(*made) if isinstance(part, t.Name)})
+    return found | {part.id for part in t.walk(*made) if isinstance(part, t.Name)}
 
 
 def _tests(node: t.Node) -> tuple[t.Expr, ...]:
@@ -88,20 +101,20 @@ def handed_on(function: t.Function) -> frozenset[str]:
     arguments = (a.value for node in nodes if isinstance(node, t.Call) for a in node.arguments)
     given = {expr.id for expr in arguments if isinstance(expr, t.Name)}
     inner = (node.function for node in nodes if isinstance(node, (t.Define, t.Lambda)))
-    return _tested(function).union(given, *map(handed_on, inner))
+    asked = (words for _, words in _tested(function))
+    return frozenset(given).union(*asked, *map(handed_on, inner))
 
 
 class _Living:
     """Collects what can run; a block that is left for good hides what stands behind."""
 
-    def __init__(self, names: Names, frame: Frame) -> None:
-        self._names = names
-        self._frame = frame
+    def __init__(self, verdicts: dict[t.Expr, bool]) -> None:
+        self._verdicts = verdicts
         self._found: list[t.Node] = []
 
-    def read(self, body: t.Block) -> list[t.Node]:
+    def read(self, body: t.Block) -> tuple[t.Node, ...]:
         self._block(body)
-        return self._found
+        return tuple(self._found)
 
     def _block(self, body: t.Block) -> bool:
         """True where the run may come out at the end of the block."""
@@ -144,7 +157,7 @@ class _Living:
 
     def _test(self, test: t.Expr) -> bool | None:
         self._node(test)
-        return decide(self._names, test, self._frame)
+        return self._verdicts.get(test)
 
     def _node(self, node: t.Node) -> None:
         if isinstance(node, t.Conditional):
@@ -350,7 +363,8 @@ def _changed(function: t.Function) -> frozenset[str]:
 
 
 def _enum_member(names: Names, expr: t.Attribute, frame: Frame) -> Values:
-    for value in names.evaluate(expr.value, frame):
+    klass = expr.value.id if isinstance(expr.value, t.Name) else getattr(expr.value, "name", "")
+    for value in names.evaluate(expr.value, frame) if klass[:1].isupper() else ():
         if isinstance(value, Cls) and members.is_a(names, value, *_ENUMS):
             return names.evaluate(expr, frame)
     return (Unknown(),)

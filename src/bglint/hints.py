@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bglint import calling
 from bglint import tree as t
+from bglint.lowering import lower_expression
 from bglint.values import (
     Annotation,
     Birth,
@@ -71,12 +72,10 @@ def _typed(names: Names, expr: t.Expr, frame: Frame, birth: Birth | None) -> Ite
 
 def parsed(names: Names, expr: t.Constant, frame: Frame) -> t.Expr | None:
     """A string annotation as an expression; None where it is not one."""
-    from bglint.body import SyntaxProblem, lower_expression
-
     source = t.Source(frame.path, "", 1, 1)
     try:
         return names.parsed(str(expr.value), lambda text: lower_expression(text, source))
-    except SyntaxProblem:
+    except SyntaxError:
         return None
 
 

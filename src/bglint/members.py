@@ -267,6 +267,8 @@ def is_abstract(function: t.Function) -> bool:
     """A body that does nothing but `...`, `pass`, a docstring or `raise NotImplementedError`."""
     if has_decorator(function, "abstractmethod"):
         return True
+    if function.content.is_stub is not None:
+        return function.content.is_stub
     rest = [s for s in function.body if not (isinstance(s, t.Evaluate) and isinstance(s.value, t.Constant))]
     if not rest:
         return not function.is_lambda
@@ -301,15 +303,16 @@ def _subclasses(names: Names, klass: Class) -> Values:
 
 
 def _assigned(names: Names, target: Instance, name: str) -> Values:
-    """What the methods of a class assign to `self.name`, `__init__` first."""
+    """What the first method of a class that says more than None assigns to `self.name`; `__init__` is asked first."""
     found: list[Value] = []
     for klass in lineage(names, target.klass):
         for function in _assigning(names, klass, name):
             found.extend(_assigned_by(names, function, target, name, klass))
+            if any(v != Const(value=None) for v in known(tuple(found))):
+                return unique([v for v in found if v != Const(value=None)])
         if found:
             break
-    solid = [v for v in found if v != Const(value=None)]
-    return unique(solid or found)
+    return unique(found)
 
 
 def _assigning(names: Names, klass: Class, name: str) -> list[t.Function]:

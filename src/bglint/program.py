@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from textwrap import dedent
 
 from bglint import tree as t
 from bglint.discover import SourceFile, Sources, decode
+from bglint.lowering import lower
 from bglint.model import Problem, Span
 from bglint.outline import Entry, Outline, OutlineProblem, outline
 from bglint.values import Class
@@ -70,7 +69,7 @@ class Program:
 
     def source(self, module: Module, entry: Entry) -> t.Source:
         """The slice of an entry; of a class its header."""
-        header = entry.kind == "class"
+        header = entry.kind == "class" and entry.header < entry.end
         end = entry.header if header else entry.end
         return t.Source(module.path, module.file.module, entry.start, end, header)
 
@@ -82,11 +81,19 @@ class Program:
         return module.lowered[key]
 
     def _lower(self, source: t.Source, owner: str) -> t.Block:
-        from bglint.body import SyntaxProblem, lower
+        text = self._slice(source)
+        try:
+            return lower(text, source, owner, owner)
+        except (SyntaxError, RecursionError):
+            return self._lower_newer(text, source, owner)
+
+    def _lower_newer(self, text: str, source: t.Source, owner: str) -> t.Block:
+        """Syntax that the running Python does not know yet."""
+        from bglint import body
 
         try:
-            return lower(self._slice(source), source, owner, owner)
-        except SyntaxProblem as error:
+            return body.lower(text, source, owner, owner)
+        except body.SyntaxProblem as error:
             line = source.line + error.line - 1
             self.problems.append(Problem(source.path, f"cannot be parsed: {error}", line))
             return ()
@@ -96,7 +103,7 @@ class Program:
         module = self._modules[source.path]
         assert module is not None
         text = module.text(source.line, source.end)
-        if not source.header or not _is_open(text):
+        if not source.header:
             return text
         indent = text[: len(text) - len(text.lstrip())]
         return f"{text.rstrip()}\n{indent}    pass\n"
@@ -151,12 +158,3 @@ class Program:
         lines[-1] = lines[-1][: span.end_column - 1]
         lines[0] = lines[0][span.column - 1 :]
         return "\n".join(lines)
-
-
-def _is_open(header: str) -> bool:
-    """True for a class header that its body would have to follow."""
-    try:
-        ast.parse(dedent(header))
-    except SyntaxError:
-        return True
-    return False

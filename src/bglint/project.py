@@ -133,16 +133,18 @@ class Project:
 
     # ------------------------------------------------------------- functions
 
-    def functions(self, pattern: str, near: str = "") -> Iterator[t.Function]:
+    def functions(self, pattern: str, near: str = "", handlers: bool = False) -> Iterator[t.Function]:
         """All functions (nested ones too) whose lines hold a match of a regular expression; tests left out.
 
-        `near` has to match somewhere in the same top-level function or method: it is tested before that is read.
+        `near` has to match somewhere in the same top-level function or method; with `handlers` only those that may be
+        a handler, or hold one. Both are tested before anything is read.
         """
         compiled, beside = re.compile(pattern), re.compile(near)
         for module in self.modules(pattern):
             lines = {number for number, line in enumerate(module.lines, 1) if compiled.search(line)}
             wanted = {line for line in lines if beside.search(module.around(line))} if near else lines
-            yield from self.roles.functions_in(module, wanted)
+            served = {line for line in wanted if self.roles.may_serve(module, line)} if handlers else wanted
+            yield from self.roles.functions_in(module, served)
 
     def modules(self, pattern: str) -> Iterator[Module]:
         """The modules whose text holds a match of a regular expression; tests left out."""

@@ -195,11 +195,11 @@ class Roles:
         if sum(len(lines) for _, lines in places) > MOST_CALLERS:
             return
         for module, lines in places:
-            wanted = {line for line in lines if not handlers or self._may_serve(module, line)}
+            wanted = {line for line in lines if not handlers or self.may_serve(module, line)}
             for around in self.functions_in(module, wanted):
                 yield from self._calls_in(around, name, function)
 
-    def _may_serve(self, module: Module, line: int) -> bool:
+    def may_serve(self, module: Module, line: int) -> bool:
         """Could the function around a line be a handler, or hold one? Told by its text, before it is read."""
         entry = module.outline.around(line)
         if entry is None or entry.kind != "function":

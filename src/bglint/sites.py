@@ -33,8 +33,13 @@ TASKS = (
     "starlette.background.BackgroundTasks",
 )
 TASK = ("starlette.background.BackgroundTask", "fastapi.background.BackgroundTask")
-_WORDS = ("add_task", "BackgroundTask", "create_task", "ensure_future", "tasks.append")
+
 MENTIONS = re.compile(rb"add_task|BackgroundTask|create_task|ensure_future")
+_REGISTERS = re.compile(
+    r"add_task|BackgroundTask\b|BackgroundTasks\(|create_task|ensure_future|tasks\.append"
+)
+"""What a line holds that may register a task; an annotation alone does not."""
+
 SPAWNERS = {"create_task", "ensure_future"}
 CONTEXT_DEPTH = 3
 """How many calls above an add_task a handler is looked for."""
@@ -116,15 +121,10 @@ class Sites:
         program = self._names.program
         for file in program.sources.mentioning(MENTIONS):
             module = program.module(file.path)
-            if module is None:
-                continue
-            lines = {
-                n
-                for n, line in enumerate(module.lines, 1)
-                if MENTIONS.search(line.encode("utf-8", "replace"))
-            }
-            for function in self._roles.functions_in(module, lines):
-                yield from self._in_function(function)
+            if module is not None:
+                lines = {number for number, line in enumerate(module.lines, 1) if _REGISTERS.search(line)}
+                for function in self._roles.functions_in(module, lines):
+                    yield from self._in_function(function)
 
     def _in_function(self, function: t.Function) -> Iterator[TaskSite]:
         calls = [node for node in t.walk_function(function) if isinstance(node, t.Call)]

@@ -8,7 +8,7 @@ Nodes compare by identity: two equal-looking calls are two calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 
@@ -370,6 +370,40 @@ class Source:
     header: bool = False
 
 
+class Content:
+    """What stands below a function's header; `read` gives the statements, and whether they yield, when asked for.
+
+    `text` is the source, `is_stub` says whether it does nothing: both may answer before anything is read.
+    """
+
+    __slots__ = ("_known", "_read", "_text", "is_stub")
+
+    def __init__(
+        self,
+        read: Callable[[], tuple[Block, bool]],
+        text: Callable[[], str] = lambda: "yield",
+        is_stub: bool | None = None,
+    ) -> None:
+        self._read = read
+        self._text = text
+        self._known: tuple[Block, bool] | None = None
+        self.is_stub = is_stub
+
+    @property
+    def body(self) -> Block:
+        return self._all[0]
+
+    @property
+    def yields(self) -> bool:
+        return "yield" in self._text() and self._all[1]
+
+    @property
+    def _all(self) -> tuple[Block, bool]:
+        if self._known is None:
+            self._known = self._read()
+        return self._known
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Function(Node):
     """A `def`, `async def` or lambda. `at` is its name (the lambda itself for a lambda).
@@ -386,9 +420,15 @@ class Function(Node):
     parameters: tuple[Parameter, ...]
     returns: Expr | None
     decorators: tuple[Expr, ...]
-    body: Block
-    docstring: str | None = None
-    is_generator: bool = False
+    content: Content
+
+    @property
+    def body(self) -> Block:
+        return self.content.body
+
+    @property
+    def is_generator(self) -> bool:
+        return self.content.yields
 
     def parameter(self, name: str) -> Parameter | None:
         return next((p for p in self.parameters if p.name == name), None)
@@ -432,8 +472,7 @@ _PLAIN = {
     "qualname",
     "owner",
     "source",
-    "docstring",
-    "is_generator",
+    "content",
     "irrefutable",
 }
 _RUN_ORDER: dict[type, tuple[str, ...]] = {

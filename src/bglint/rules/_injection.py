@@ -10,6 +10,7 @@ from typing import Literal
 from bglint import members
 from bglint import tree as t
 from bglint.hints import is_marker, parsed, providers
+from bglint.program import Module
 from bglint.project import Project
 from bglint.roles import Role
 from bglint.rules._signature import MARKERS
@@ -60,8 +61,9 @@ def is_registered(project: Project, function: t.Function, words: str) -> bool:
     given = rf"(?:{words})\s*[(=][^()]*?(?<![\w.])((?:\w+\.)*{name})\b(?!\.)(\(|(?!\s*=))"
     annotated = rf"(?<![\w.])((?:\w+\.)*{name})\s*[=,]\s*(?:fastapi\.)?(?:{words})(\()\s*\)"
     made = function.name == "__call__"
-    return _names_it(project, function, given, made) or (
-        not made and _names_it(project, function, annotated, True)
+    modules = list(_naming(project, _registered_name(function), words))
+    return _names_it(project, function, modules, given, made) or (
+        not made and _names_it(project, function, modules, annotated, True)
     )
 
 
@@ -71,9 +73,20 @@ def _registered_name(function: t.Function) -> str:
     return function.name
 
 
-def _names_it(project: Project, function: t.Function, pattern: str, called: bool) -> bool:
+def _naming(project: Project, name: str, words: str) -> Iterator[Module]:
+    """The modules that hold one of the words, and the name."""
+    for file in project.sources.mentioning(re.compile(words.encode())):
+        if name.encode() in project.sources.read(file):
+            module = project.program.module(file.path)
+            if module is not None:
+                yield module
+
+
+def _names_it(
+    project: Project, function: t.Function, modules: list[Module], pattern: str, called: bool
+) -> bool:
     """Whether the text names the function; for `__call__` an object of its class, made on the spot."""
-    for module in project.modules(rf"\b{re.escape(_registered_name(function))}\b"):
+    for module in modules:
         for match in re.finditer(pattern, "".join(module.lines)):
             if bool(match[2]) is not called:
                 continue

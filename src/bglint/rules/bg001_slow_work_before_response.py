@@ -92,7 +92,7 @@ def slow_work_before_response(project: Project) -> Iterator[Finding]:
     ## Verified by
     The witness looks at the moment when the response starts: the sleep or the mail is over by then.
     """
-    for function in project.functions(_SLEEPS):
+    for function in project.functions(_SLEEPS, handlers=True):
         if _is_handler(project, function):
             yield from _sleeping(project, project.frame(function))
     told: set[t.Node] = set()
