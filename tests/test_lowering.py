@@ -61,6 +61,7 @@ async def every(a, /, b: int = 1, *args: str, c, d=-2, **kwargs: bool) -> "list[
         case {"k": v, **others} | (v as others): pass
         case None | 1 | -1: pass
         case whole: pass
+    def inner(x): return x
     @decorated(1)
     class C(Base[T], *more, metaclass=M, **others):
         field: int = 1
