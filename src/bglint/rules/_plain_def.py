@@ -33,7 +33,7 @@ def plain_def(project: Project, site: TaskSite) -> Fix | None:
         return None
     if (
         _is_override(project, task)
-        or _is_used(project, task)
+        or used_elsewhere(project, task)
         or _uses_a_connection_from_elsewhere(project, site)
     ):
         return None
@@ -71,7 +71,7 @@ def _is_override(project: Project, task: t.Function) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _is_used(project: Project, task: t.Function) -> bool:
+def used_elsewhere(project: Project, task: t.Function) -> bool:
     """True where its name stands anywhere but in its `def`, in imports and where it is handed over as a task."""
     own = project.program.span(task, task.source)
     known = {(task.source.path, own.line, own.column), *_handed(project, task)}
