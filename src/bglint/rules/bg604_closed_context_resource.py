@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project, dotted
+from bglint.project import Project, dotted, short_function
 from bglint.rule import finding, rule
 from bglint.rules._handed import cancelled_there, handed, worked_with
 from bglint.rules._owners import closes, is_resource
@@ -32,7 +32,8 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
     So the file is closed, the client refuses to send, the temporary folder is deleted with all that was stored in it.
     A closed SQLAlchemy session does not even complain: it opens again, and its connection is lost to the pool. The
     user has the answer "accepted" all the same. This is so in every FastAPI version, and for tasks started with
-    `asyncio.create_task` in the block too, unless the block waits for them.
+    `asyncio.create_task` in the block too, unless the block waits for them. The block of a dependency with `yield` ends
+    before the tasks in FastAPI 0.106 to 0.117.
 
     ## Example
     ```python
@@ -125,7 +126,7 @@ def _block(project: Project, value: Value) -> Iterator[Birth]:
         yield birth
     if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):
         return
-    if birth.frame.function is None or birth.frame.function.is_generator:
+    if not _ends_before_tasks(project, birth.frame):
         return
     managers = project.evaluate(birth.node.value, birth.frame)
     generators = [manager for manager in managers if isinstance(manager, Generator)]
@@ -133,6 +134,13 @@ def _block(project: Project, value: Value) -> Iterator[Birth]:
         not generators and is_resource(value, birth.name)
     ):
         yield birth
+
+
+def _ends_before_tasks(project: Project, frame: Frame) -> bool:
+    """True for a handler; a dependency with `yield` ends before the tasks in some versions."""
+    if frame.function is None:
+        return False
+    return not frame.function.is_generator or project.framework(frame.path).closes_before_tasks is True
 
 
 def _is_closed_by_hand(project: Project, value: Value, birth: Birth) -> bool:
@@ -224,10 +232,18 @@ def _report(project: Project, site: TaskSite, birth: Birth) -> Finding:
         made = dotted(birth.node)
         message = f"The handler closes what `{made}` gave it before it returns; the task `{task}` {then}."
         return finding(project, CODE, site.call, site.frame, message, "Open it in the task.", site=site)
-    name, manager = birth.name, dotted(birth.node.value)
-    message = f"The `with` block closes `{name}` before the handler returns; the task `{task}` {then}."
+    name, manager, left = birth.name, dotted(birth.node.value), _left(project, birth.frame)
+    message = f"The `with` block closes `{name}` {left}; the task `{task}` {then}."
     cure = f"Open `{name}` in the task, or pass what was read from it."
     if "Temporary" in manager:
-        message = f"The `with` block deletes `{name}` before the handler returns; the task `{task}` {then}."
+        message = f"The `with` block deletes `{name}` {left}; the task `{task}` {then}."
         cure = "Keep it until the task is done (`tempfile.mkdtemp()`, `delete=False`), and let the task remove it."
     return finding(project, CODE, site.call, site.frame, message, cure, site=site)
+
+
+def _left(project: Project, frame: Frame) -> str:
+    """When the block of a function is over."""
+    function = frame.function
+    if function is None or not function.is_generator:
+        return "before the handler returns"
+    return f"when FastAPI {project.framework(frame.path).fastapi} ends `{short_function(function)}`"
