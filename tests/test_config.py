@@ -33,6 +33,8 @@ EVERY_KEY = {
     "unsafe-fixes": True,
     "show-suppressed": True,
     "statistics": True,
+    "cache": False,
+    "cache-dir": "cache",
     "knowledge": {"calls": {"acme.send": {"effect": "network"}}},
 }
 
@@ -107,6 +109,8 @@ def test_every_option_is_a_key() -> None:
         unsafe_fixes=True,
         show_suppressed=True,
         statistics=True,
+        cache=False,
+        cache_dir="cache",
         knowledge={"calls": {"acme.send": {"effect": "network"}}},
         folder=os.getcwd(),
         source="bglint.toml",

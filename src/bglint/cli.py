@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem
 from bglint import __version__
 from bglint import config as configuration
 from bglint.config import BASELINE, Config, ConfigError
-from bglint.discover import PathError, decode, encoding_of
+from bglint.discover import PathError, decode, encoding_of, project_root
 from bglint.lint import lint
 from bglint.model import Report
 from bglint.output import Output, outputs, wants_color, width, write
@@ -136,6 +136,8 @@ _CHECK = (
     click.option("--no-baseline", is_flag=True, help="Report what is in the baseline, too."),
     click.option("--changed-since", metavar="REF", help="Report what touches lines changed since a commit."),
     click.option("--stdin-filename", metavar="PATH", help="Lint the standard input as this file."),
+    click.option("--no-cache", is_flag=True, help="Neither use nor keep what was found before."),
+    click.option("--cache-dir", metavar="FOLDER", callback=_absolute, help="Keep what was found there."),
     _switch("--show-suppressed", "List what is suppressed, and why."),
     _switch("--statistics", "Count the findings by rule."),
     click.option(
@@ -196,6 +198,8 @@ def _configured(paths: Sequence[str], chosen: Mapping[str, Any]) -> Config:
     over = {name: value for name, value in chosen.items() if name in names and value is not None}
     if chosen.get("no_baseline"):
         over["baseline"] = ""
+    if chosen.get("no_cache"):
+        over["cache"] = False
     return replace(config, **over)
 
 
@@ -214,7 +218,9 @@ def _lint(
         def again(texts: Mapping[str, str]) -> Report:
             edited = {path: text.encode(encoding_of(text.encode())) for path, text in texts.items()}
             contents, since = {**given, **edited}, chosen["changed_since"]
-            return lint(paths, config, given=contents, since=since, progress=progress.step)
+            return lint(
+                paths, config, given=contents, since=since, progress=progress.step, cached=config.cache
+            )
 
         if not (config.fix or chosen["diff"]):
             return again({}), None
@@ -362,6 +368,17 @@ def tasks(paths: tuple[str, ...], form: str, color: str, **chosen: Any) -> None:
     else:
         text = drawn.as_json(origins) if form == "json" else drawn.as_mermaid(origins)
     click.echo(text, nl=False, color=True)
+
+
+@cli.command()
+@_with(_PATHS, _CONFIG, click.option("--cache-dir", metavar="FOLDER", callback=_absolute, help="The cache."))
+def clean(paths: tuple[str, ...], **chosen: Any) -> None:
+    """Remove what bglint keeps between runs."""
+    from bglint import cache
+
+    targets = paths or (".",)
+    place = cache.folder(_configured(targets, {"isolated": False, **chosen}), Path(project_root(targets)))
+    click.echo(f"Removed {place}." if cache.clean(place) else f"There is no cache in {place}.")
 
 
 # ------------------------------------------------------------------- the program

@@ -58,6 +58,10 @@ class Config:
     unsafe_fixes: bool = _option(False, "Apply the fixes that may change behaviour, too.")
     show_suppressed: bool = _option(False, "List the suppressed findings and why.")
     statistics: bool = _option(False, "Count the findings by rule.")
+    cache: bool = _option(True, "Keep what was found for as long as nothing that matters changes.")
+    cache_dir: str | None = _option(
+        None, "Where it is kept, instead of .bglint_cache in the project's folder."
+    )
     knowledge: Mapping[str, Any] = _option(
         {}, "What outside functions do: the project's own knowledge table."
     )
