@@ -73,7 +73,9 @@ def _by_comments(
 
     texts = {file.path: text for file in marked if (text := _text(file, sources)) is not None}
     outcome = suppress.apply(findings, texts, names, definitions, active, whole_project=complete)
-    return Silenced(outcome.kept, outcome.suppressed, outcome.problems)
+    shown = sources.shown  # a comment in another file is that file's affair
+    kept = tuple(f for f in outcome.kept if f.path in shown or any(step.path in shown for step in f.trace))
+    return Silenced(kept, outcome.suppressed, tuple(p for p in outcome.problems if p.path in shown))
 
 
 def _text(file: SourceFile, sources: Sources) -> str | None:
