@@ -128,7 +128,7 @@ def _block(project: Project, site: TaskSite, value: Value) -> Iterator[Birth]:
         yield birth
     if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):
         return
-    if not _ends_before_tasks(project, birth.frame):
+    if not _ends_before_tasks(project, site, birth.frame):
         return
     managers = project.evaluate(birth.node.value, birth.frame)
     generators = [manager for manager in managers if isinstance(manager, Generator)]
@@ -138,11 +138,12 @@ def _block(project: Project, site: TaskSite, value: Value) -> Iterator[Birth]:
         yield birth
 
 
-def _ends_before_tasks(project: Project, frame: Frame) -> bool:
-    """True for a handler; a dependency with `yield` ends before the tasks in some versions."""
-    if frame.function is None:
-        return False
-    return not frame.function.is_generator or project.framework(frame.path).closes_before_tasks is True
+def _ends_before_tasks(project: Project, site: TaskSite, frame: Frame) -> bool:
+    """True for a block of a handler. A dependency with `yield` that adds the task itself ends first in some versions."""
+    if frame.function is None or not frame.function.is_generator:
+        return frame.function is not None
+    adds_it = any(passed == frame for passed, _ in way_to(site))
+    return adds_it and project.framework(frame.path).closes_before_tasks is True
 
 
 def _is_closed_by_hand(project: Project, site: TaskSite, value: Value, birth: Birth) -> bool:
