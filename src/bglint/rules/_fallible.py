@@ -86,7 +86,12 @@ def _called(project: Project, call: t.Call, frame: Frame) -> Frame | None:
 
 def _is_awaited(call: t.Call, frame: Frame) -> bool:
     assert frame.function is not None
-    return any(isinstance(node, t.Await) and node.value is call for node in t.walk_function(frame.function))
+    return call in _awaited(frame.function)
+
+
+@cache
+def _awaited(function: t.Function) -> frozenset[t.Node]:
+    return frozenset(node.value for node in t.walk_function(function) if isinstance(node, t.Await))
 
 
 @cache

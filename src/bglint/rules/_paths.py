@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 from bglint import tree as t
@@ -89,20 +90,19 @@ class Walker:
 
     def _own(self, node: t.Statement, passed: Passed, found: set[Way]) -> set[Passed]:
         """What the expressions of the statement itself do; the states in which it goes on."""
-        for expr in own_expressions(node):
-            for part in t.walk(expr):
-                call = self.places.get(id(part))
-                if call is not None:
-                    passed = passed | {id(part)}
-                    found |= {Way("raise", place, passed, raised) for place, raised in call.raises}
-                    if not call.goes_on:
-                        return set()
-                elif isinstance(part, t.Call) and (raised := self._always(part)):
-                    found.add(Way("raise", part, passed, raised))
+        for part in _parts(node):
+            call = self.places.get(id(part))
+            if call is not None:
+                passed = passed | {id(part)}
+                found |= {Way("raise", place, passed, raised) for place, raised in call.raises}
+                if not call.goes_on:
                     return set()
-                elif isinstance(part, t.Yield) and self._is_dependency():
-                    found.add(Way("return", node, passed))
-                    return set()
+            elif isinstance(part, t.Call) and (raised := self._always(part)):
+                found.add(Way("raise", part, passed, raised))
+                return set()
+            elif isinstance(part, t.Yield) and self._is_dependency():
+                found.add(Way("return", node, passed))
+                return set()
         if id(node) in self.places:
             passed = passed | {id(node)}
         return {passed}
@@ -212,6 +212,12 @@ class Walker:
     def _finally(self, node: t.Guard, way: Way) -> Iterator[Way]:
         for end in self._block(node.final, way.passed):
             yield replace(way, passed=end.passed) if end.end == "next" else end
+
+
+@lru_cache(maxsize=65536)
+def _parts(node: t.Statement) -> tuple[t.Node, ...]:
+    """What the expressions of the statement itself are made of, in run order."""
+    return tuple(part for expr in own_expressions(node) for part in t.walk(expr))
 
 
 def _suppresses(expr: t.Expr) -> bool:

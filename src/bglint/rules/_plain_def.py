@@ -22,8 +22,12 @@ def may_be_def(project: Project, site: TaskSite, task: t.Function) -> bool:
     """True where nothing in the task needs the event loop, and nobody awaits it."""
     if site.kind == "create_task" or task.is_lambda or task.is_generator or awaits(task):
         return False
-    needs_loop = any(contact.effect == "needs-loop" for contact in project.contacts(site))
-    return not needs_loop and not project.roles.callers(task)
+    return not _needs_loop(project, site) and not project.roles.callers(task)
+
+
+@lru_cache(maxsize=1024)
+def _needs_loop(project: Project, site: TaskSite) -> bool:
+    return any(contact.effect == "needs-loop" for contact in project.contacts(site))
 
 
 def plain_def(project: Project, site: TaskSite) -> Fix | None:

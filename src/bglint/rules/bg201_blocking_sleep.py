@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from bglint import edits
 from bglint import tree as t
@@ -88,4 +89,10 @@ def _fix(project: Project, meeting: Meeting) -> Fix | None:
 
 
 def _is_statement(call: t.Call, function: t.Function) -> bool:
-    return any(isinstance(node, t.Evaluate) and node.value is call for node in t.walk_function(function))
+    return call in _statements(function)
+
+
+@lru_cache(maxsize=1024)
+def _statements(function: t.Function) -> frozenset[t.Node]:
+    """The expressions that are statements of their own."""
+    return frozenset(node.value for node in t.walk_function(function) if isinstance(node, t.Evaluate))
