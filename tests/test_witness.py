@@ -25,6 +25,7 @@ def has_safe_fix(folder: Path) -> bool:
     return rule is not None and "safe" in rule.fixable.split(", ") and hasattr(judge(folder), "harm")
 
 
+INSTALLED = Config(strict=True, fastapi_version=FASTAPI, starlette_version=version("starlette"))
 FIXABLE = [folder for folder in witness_folders() if has_safe_fix(folder)]
 
 
@@ -36,9 +37,8 @@ def test_harm_shows_where_it_is_reported(fixture: Fixture, tmp_path: Path) -> No
 
 def is_claimed(fixture: Fixture, home: Path) -> bool:
     """Whether bglint reports the fixture's own rule under the installed versions."""
-    installed = Config(strict=True, fastapi_version=FASTAPI, starlette_version=version("starlette"))
     return own_code(fixture) in {
-        found.code for found in lint([copied(fixture, home).path], installed).findings
+        found.code for found in lint([copied(fixture, home).path], INSTALLED).findings
     }
 
 
@@ -93,7 +93,7 @@ def left_by_safe_fixes(fixture: Fixture, monkeypatch: pytest.MonkeyPatch) -> lis
     """Apply the safe fixes to a copy; what its own rule still finds there."""
     monkeypatch.chdir(fixture.path if fixture.path.is_dir() else fixture.path.parent)
     paths = ["."] if fixture.path.is_dir() else [fixture.path.name]
-    outcome = fix.until_stable(lambda texts: lint(paths, Config(), given=_encoded(texts)))
+    outcome = fix.until_stable(lambda texts: lint(paths, INSTALLED, given=_encoded(texts)))
     assert fix.write(outcome.fixed, os.curdir) == ()
     return [finding for finding in outcome.report.findings if finding.code == own_code(fixture)]
 
