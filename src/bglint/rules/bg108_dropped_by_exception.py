@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 from bglint import tree as t
 from bglint.model import Finding, Level, Step
@@ -15,7 +16,7 @@ from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._paths import Call, Walker, Way
 from bglint.rules._told import told
 from bglint.rules._written import is_given
-from bglint.sites import TaskSite
+from bglint.sites import TaskSite, awaited_there
 from bglint.values import Frame
 
 
@@ -106,6 +107,20 @@ def _is_carried_by_the_response(site: TaskSite) -> bool:
         site.role.kind in ("route", "dependency")
         and not is_made_by_hand(site.receiver)
         and _levels(site)[-1][0].function is site.role.function
+        and not _is_apart(site)
+    )
+
+
+def _is_apart(site: TaskSite) -> bool:
+    """True where the adding coroutine is given to somebody else to run: what it raises does not come back."""
+    levels = _levels(site)
+    return any(
+        frame.function is not None
+        and isinstance(call, t.Call)
+        and outer.function is not None
+        and frame.function.is_async
+        and not awaited_there(call, outer.function)
+        for (frame, _), (outer, call) in pairwise(levels)
     )
 
 
