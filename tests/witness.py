@@ -32,7 +32,7 @@ import httpx
 import uvicorn
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-BOUND = 60.0
+BOUND = 180.0
 FASTAPI = importlib.metadata.version("fastapi")
 ERAS = ((0, 106), (0, 118), (0, 121))
 _watches: list[Callable[[FrameType, str, object], None]] = []
