@@ -243,6 +243,22 @@ def test_the_logger_of_the_module_is_used(fixes: Fixes, kind: str) -> None:
     assert fixes("BG405", core=CORE, app=source) == {"app.py": expected}
 
 
+FAR = "from far import get_logger\n\nlogger = get_logger(__name__)\nlogger.debug('here')\n"
+
+
+def test_a_logger_of_another_kind_gets_whole_texts(fixes: Fixes) -> None:
+    source = CHATTY.format(imports=FAR, body='    print(f"to {email}")\n    print("to", "all")\n') + ROUTE
+    expected = source.replace('print(f"to', 'logger.info(f"to').replace(
+        'print("to", "all")', 'logger.info("to all")'
+    )
+    assert fixes("BG405", app=source) == {"app.py": expected}
+
+
+def test_a_logger_of_another_kind_gets_no_values(fixes: Fixes) -> None:
+    source = CHATTY.format(imports=FAR, body='    print("to", email)\n') + ROUTE
+    assert fixes("BG405", app=source) == {}
+
+
 def test_what_is_imported_for_the_type_checker_is_no_logger(fixes: Fixes) -> None:
     imports = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from core import log\n"
     source = CHATTY.format(imports=imports, body='    print("to", email)\n') + ROUTE

@@ -294,7 +294,7 @@ def _place(source: str, path: str, wanted: _Wanted) -> Edit:
         gap = "\n" if before[-1].section != wanted.rank[0] else ""
         return _below(source, path, before[-1].end, f"{gap}{wanted.text}\n")
     gap = "\n" if imports[0].section != wanted.rank[0] else ""
-    return insert(path, imports[0].start, 1, f"{wanted.text}\n{gap}")
+    return insert(path, _with_comments(source, imports[0].start), 1, f"{wanted.text}\n{gap}")
 
 
 def _first_block(lines: Sequence[_Line]) -> list[_Line]:
@@ -311,8 +311,16 @@ def _among(source: str, same: Sequence[_Line], path: str, wanted: _Wanted) -> Ed
     aliased = " as " in wanted.text
     later = [line for line in same if (line.key, False) >= (wanted.key, aliased)]
     if later and keys == sorted(keys):
-        return insert(path, later[0].start, 1, f"{wanted.text}\n")
+        return insert(path, _with_comments(source, later[0].start), 1, f"{wanted.text}\n")
     return _below(source, path, same[-1].end, f"{wanted.text}\n")
+
+
+def _with_comments(source: str, line: int) -> int:
+    """The first line of the comments right above a line, but for those at the top of the file."""
+    lines, first = _lines(source), line
+    while first > 1 and lines[first - 2].startswith("#"):
+        first -= 1
+    return line if first == 1 else first
 
 
 def _below(source: str, path: str, line: int, text: str) -> Edit:
