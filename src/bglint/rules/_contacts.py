@@ -111,7 +111,14 @@ def root(visit: Visit) -> Visit:
 def is_def_task(contact_or_visit: Contact | Visit) -> bool:
     """True for what a `def` task does in its own thread of the pool."""
     visit = contact_or_visit.visit if isinstance(contact_or_visit, Contact) else contact_or_visit
-    return visit.where == "thread" and root(visit).where == "thread"
+    start = root(visit)
+    return visit.where == "thread" and start.where == "thread" and not _is_async(start)
+
+
+def _is_async(start: Visit) -> bool:
+    """True for an `async def` task, though the call in question is one that it hands to a thread."""
+    function = start.frame.function
+    return function is not None and function.is_async and start.frame is not start.site.frame
 
 
 def path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:

@@ -10,7 +10,7 @@ from bglint import tree as t
 from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.rule import rule
-from bglint.rules._contacts import Meeting, blocking
+from bglint.rules._contacts import Meeting, argument, blocking, number
 from bglint.rules._offload import blocked
 
 
@@ -71,7 +71,13 @@ def blocking_sleep(project: Project) -> Iterator[Finding]:
     and runs any other in a thread.
     """
     for meeting in blocking(project, "sleep"):
-        yield blocked(project, "BG201", meeting, "sleeps", fix=_fix(project, meeting))
+        if _lasts(project, meeting):
+            yield blocked(project, "BG201", meeting, "sleeps", fix=_fix(project, meeting))
+
+
+def _lasts(project: Project, meeting: Meeting) -> bool:
+    """False for `time.sleep(0)`, which only lets other threads have their turn."""
+    return number(project, argument(meeting.contact, 0), meeting.frame) != 0
 
 
 def _fix(project: Project, meeting: Meeting) -> Fix | None:

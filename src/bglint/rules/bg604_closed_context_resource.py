@@ -132,7 +132,7 @@ def _block(project: Project, site: TaskSite, value: Value) -> Iterator[Birth]:
         return
     managers = project.evaluate(birth.node.value, birth.frame)
     generators = [manager for manager in managers if isinstance(manager, Generator)]
-    if any(closes(project, each.func, value, birth.name) for each in generators) or (
+    if any(closes(project, each.func, value, birth.name, call=each.call) for each in generators) or (
         not generators and is_resource(value, birth.name)
     ):
         yield birth

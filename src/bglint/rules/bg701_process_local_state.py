@@ -150,7 +150,20 @@ def _changes(project: Project) -> Iterator[tuple[State, Visit, t.Node]]:
     for site in project.sites:
         for visit in project.visits(site):
             if visit.where != "process":
-                yield from ((state, visit, node) for state, node in written(project, visit.frame))
+                for state, node in written(project, visit.frame):
+                    if not _is_claimed_flag(project, site, state, node):
+                        yield state, visit, node
+
+
+def _is_claimed_flag(project: Project, site: TaskSite, state: State, node: t.Node) -> bool:
+    """True for a flag that the handler, or what leads from it to the registration, has set already."""
+    if not isinstance(node, t.Assign) or not isinstance(node.value, t.Constant):
+        return False
+    if not all(isinstance(target, t.Name) for target in node.targets):
+        return False
+    return any(
+        _claims(project, frame, state) for frame in (site.frame, *(hop.frame for hop in site.context.hops))
+    )
 
 
 def _reader(project: Project, state: State, in_tasks: set[t.Function | None]) -> t.Function | None:
