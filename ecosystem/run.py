@@ -2,6 +2,9 @@
 
 `python ecosystem/run.py [PACKAGE...]` downloads the pinned wheels once, into `.ecosystem/`.
 The exit code is 1 where a finding has no verdict.
+
+With `--fixes` the packages are fixed instead, in memory, once by the safe fixes and once by all of them. The exit
+code is 1 where a fix fails, a result does not compile, or a second run would change it again.
 """
 
 from __future__ import annotations
@@ -10,14 +13,14 @@ import subprocess
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomllib
 
-from bglint import Config, Finding, Report, lint
+from bglint import Config, Finding, Report, fix, lint
 from bglint.fingerprint import fingerprints
 
 HERE = Path(__file__).resolve().parent
@@ -43,16 +46,23 @@ class Verdict:
             raise ValueError(f"{self.fingerprint}: the verdict {self.verdict!r} is none of {VERDICTS}")
 
 
-def main(names: list[str]) -> int:
-    """Run the packages named, or all of them; 1 where a finding is not judged yet."""
+def main(arguments: list[str]) -> int:
+    """Run the packages named, or all of them; 1 where a finding is not judged yet, or a fix fails."""
     pins = read_pins()
+    names = [argument for argument in arguments if argument != "--fixes"]
     if unknown := sorted(set(names) - set(pins)):
         print(f"not in packages.toml: {', '.join(unknown)}", file=sys.stderr)
         return 2
+    chosen = {name: pins[name] for name in names or sorted(pins)}
+    return fix_all(chosen) if "--fixes" in arguments else judge_all(chosen)
+
+
+def judge_all(pins: Mapping[str, str]) -> int:
+    """Compare what is found in each package with the verdicts."""
     verdicts = read_verdicts()
     found: list[Verdict] = []
     unjudged = 0
-    for name in names or sorted(pins):
+    for name in pins:
         judged = {verdict.fingerprint: verdict for verdict in verdicts if verdict.package == name}
         kept, new = compare(name, lint_package(name, pins[name]), judged)
         found += kept
@@ -76,7 +86,13 @@ def read_verdicts() -> list[Verdict]:
 def lint_package(name: str, version: str) -> Report:
     """Lint the unpacked wheel from its top, so that the paths hold wherever the cache stands."""
     with chdir(unpacked(name, version)):
-        return lint(["."], Config(respect_gitignore=False))
+        return lint_here({})
+
+
+def lint_here(texts: Mapping[str, str]) -> Report:
+    """Lint the working directory with other texts in place of some files."""
+    given = {path: text.encode() for path, text in texts.items()}
+    return lint(["."], Config(respect_gitignore=False), given=given)
 
 
 def unpacked(name: str, version: str) -> Path:
@@ -114,6 +130,41 @@ def compare(name: str, report: Report, judged: Mapping[str, Verdict]) -> tuple[l
             f"  gone {verdict.code} {verdict.path} {verdict.symbol} ({verdict.verdict}) {verdict.fingerprint}"
         )
     return [judged[mark] for mark in found if mark in judged], len(new)
+
+
+def fix_all(pins: Mapping[str, str]) -> int:
+    """Fix each package, safely and then by all fixes; 1 where something is wrong."""
+    wrong = [line for name, version in pins.items() for line in fix_package(name, version)]
+    return 1 if wrong else 0
+
+
+def fix_package(name: str, version: str) -> list[str]:
+    """Fix the unpacked wheel in memory and print what came of it; what is wrong."""
+    wrong = []
+    with chdir(unpacked(name, version)):
+        for safe_only in (True, False):
+            outcome = fix.until_stable(lint_here, safe_only=safe_only)
+            fixes = Counter(finding.code for finding in outcome.fixed.applied)
+            told = ", ".join(f"{code} {count}" for code, count in sorted(fixes.items())) or "nothing"
+            kind = "safe fixes" if safe_only else "all fixes"
+            print(f"{name}, {kind}: {told}, in {len(outcome.fixed.texts)} files", flush=True)
+            wrong += list(faults(outcome, safe_only))
+    for line in wrong:
+        print(f"  wrong {line}")
+    return wrong
+
+
+def faults(outcome: fix.Outcome, safe_only: bool) -> Iterator[str]:
+    """What is wrong with fixed texts: problems, texts that do not compile, what a second run would change."""
+    texts = outcome.fixed.texts
+    yield from (f"{problem.path}:{problem.line}: {problem.message}" for problem in outcome.fixed.problems)
+    for path, text in texts.items():
+        try:
+            compile(text, path, "exec", dont_inherit=True)
+        except SyntaxError as error:
+            yield f"{path}:{error.lineno}: {error.msg}"
+    again = fix.until_stable(lambda more: lint_here({**texts, **more}), safe_only=safe_only, given=texts)
+    yield from (f"{path}: a second run changes it again" for path in again.fixed.texts)
 
 
 def described(finding: Finding) -> str:

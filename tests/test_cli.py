@@ -59,7 +59,11 @@ def test_exit_zero_forgives_findings_and_nothing_else(bglint: Bglint, sleepy: Pa
         (["--changed-since", "main"], "git"),
         (
             ["--stdin-filename", "app.py", "--fix"],
-            "--fix has no file to write with --stdin-filename; use --diff.",
+            "a fix has no file to write with --stdin-filename; use --diff.",
+        ),
+        (
+            ["--stdin-filename", "app.py", "--unsafe-fixes"],
+            "a fix has no file to write with --stdin-filename; use --diff.",
         ),
         (
             ["--output-format", "json:no/where.json"],
@@ -160,6 +164,10 @@ def test_help_fits_one_screen_and_shows_examples(bglint: Bglint) -> None:
         (["--out"], {"plain,--output-format", "plain,--output-file"}),
         (["app", "--stri"], {"plain,--strict"}),
         (["rules", "--output-format", "j"], {"plain,json"}),
+        (["explain", "BG90"], {"plain,BG901", "plain,BG902"}),
+        (["explain", "unused"], {"plain,unused-suppression"}),
+        (["--select", "BG201,BG90"], {"plain,BG201,BG901", "plain,BG201,BG902"}),
+        (["--output-format", "sa"], {"plain,sarif"}),
     ],
 )
 def test_the_shell_completes_commands_options_and_paths(
@@ -322,6 +330,45 @@ def test_fix_writes_and_reports_what_is_left(bglint: Bglint, sleepy: Path) -> No
     assert result.out.startswith("Fixed 1 finding in 1 file.\nAll good: nothing found.\n")
     assert "await asyncio.sleep(5)" in (sleepy / "app.py").read_text()
     assert bglint("--fix").out.startswith("All good")
+
+
+CALLING = (
+    SLEEPY.replace("async def remind", "def remind")
+    .replace("time.sleep(5)", "subprocess.check_call(['true'])")
+    .replace("import time", "import subprocess")
+)
+
+
+def test_unsafe_fixes_are_written_where_they_are_asked_for(bglint: Bglint, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(CALLING)
+    assert bglint("--fix", "--select", "BG401").code == 1
+    assert "except Exception" in bglint("--unsafe-fixes", "--diff", "--select", "BG401").out
+    assert (tmp_path / "app.py").read_text() == CALLING
+    assert bglint("--unsafe-fixes", "--select", "BG401").code == 0
+    assert "except Exception" in (tmp_path / "app.py").read_text()
+
+
+def test_unsafe_fixes_in_the_file_write_nothing_by_themselves(bglint: Bglint, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(CALLING)
+    (tmp_path / "bglint.toml").write_text("unsafe-fixes = true\nselect = ['BG401']\n")
+    assert bglint().code == 1
+    assert (tmp_path / "app.py").read_text() == CALLING
+    assert bglint("--fix").code == 0
+
+
+def test_what_is_not_saved_is_not_written_whatever_the_file_says(bglint: Bglint, sleepy: Path) -> None:
+    (sleepy / "bglint.toml").write_text("fix = true\n")
+    assert bglint("--stdin-filename", "app.py", stdin=SLEEPY.replace("5", "7").encode()).code == 1
+    assert (sleepy / "app.py").read_text() == SLEEPY
+
+
+def test_how_it_looks_and_ends_can_be_configured(bglint: Bglint, sleepy: Path) -> None:
+    (sleepy / "bglint.toml").write_text("quiet = true\ncolor = 'always'\nexit-zero = true\n")
+    result = bglint()
+    assert (result.code, "Found" in result.out, "\x1b[" in result.out) == (0, False, True)
+    assert "\x1b[" not in bglint("--color", "never").out
+    (sleepy / "bglint.toml").write_text("verbose = true\n")
+    assert "Notes\n" in bglint().out
 
 
 def test_diff_of_the_standard_input(bglint: Bglint, sleepy: Path) -> None:

@@ -33,6 +33,12 @@ EVERY_KEY = {
     "unsafe-fixes": True,
     "show-suppressed": True,
     "statistics": True,
+    "verbose": True,
+    "quiet": True,
+    "color": "never",
+    "exit-zero": True,
+    "cache": False,
+    "cache-dir": "cache",
     "knowledge": {"calls": {"acme.send": {"effect": "network"}}},
 }
 
@@ -107,6 +113,12 @@ def test_every_option_is_a_key() -> None:
         unsafe_fixes=True,
         show_suppressed=True,
         statistics=True,
+        verbose=True,
+        quiet=True,
+        color="never",
+        exit_zero=True,
+        cache=False,
+        cache_dir="cache",
         knowledge={"calls": {"acme.send": {"effect": "network"}}},
         folder=os.getcwd(),
         source="bglint.toml",
@@ -132,6 +144,7 @@ def test_a_list_of_one_may_be_written_as_a_string() -> None:
             'per-file-ignores must be a table of lists of strings, not {"a": "BG1"}',
         ),
         ("knowledge = []", "knowledge must be a table, not []"),
+        ("color = 'pink'", 'color must be "auto", "always" or "never", not "pink"'),
     ],
 )
 def test_a_wrong_key_or_value_is_named_with_the_way_out(tmp_path: Path, text: str, complaint: str) -> None:

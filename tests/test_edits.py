@@ -100,6 +100,15 @@ LAYOUTS = {
         "import asyncio\nimport time\nimport zlib\n",
     ),
     "unsorted, no newline": ("import time\nimport abc", "import time\nimport abc\nimport asyncio\n"),
+    "a comment on the first": (
+        '"""Doc."""\n\n# why\nimport httpx\n',
+        '"""Doc."""\n\nimport asyncio\n\n# why\nimport httpx\n',
+    ),
+    "a comment on the later": (
+        "import abc\n# why\n# so\nimport time\n",
+        "import abc\nimport asyncio\n# why\n# so\nimport time\n",
+    ),
+    "a comment at the top": ("# licence\nimport time\n", "# licence\nimport asyncio\nimport time\n"),
     "only relative": ("from . import models\n", "import asyncio\n\nfrom . import models\n"),
 }
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 
 import bglint
 from bglint import fix
-from bglint.model import Finding, Problem, Report
+from bglint.model import Finding, Problem, Report, Step
 from bglint.report import github, gitlab, jsonl, junit, sarif
 from bglint.report import json as whole
 from bglint.rule import Rule
@@ -257,6 +258,13 @@ def test_github_tells_the_cure_and_the_path() -> None:
         "app/main.py:3: `send` is added as a task here, and gets 100% of `to`",
         "app/mail.py:2: `time.sleep(5)` stops the event loop",
     ]
+
+
+def test_a_path_of_one_step_is_not_told() -> None:
+    alone = replace(AWAITED, trace=(Step(AWAITED.path, AWAITED.span, "adds the task"),))
+    report = Report(findings=(alone,))
+    assert "%0A" not in github.render(report)
+    assert "adds the task" not in junit.render(report)
 
 
 def test_github_takes_no_columns_where_there_are_several_lines() -> None:

@@ -61,3 +61,12 @@ def test_a_baseline_is_not_updated_after_a_run_that_missed_something(tmp_path: P
     with pytest.raises(ConfigError, match="left as it is"):
         record([tmp_path], replace(config), str(place), update=True)
     assert place.read_text() == before
+
+
+def test_a_comment_is_judged_only_where_its_file_is_given(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    (tmp_path / "given.py").write_text("x = 1\n")
+    (tmp_path / "other.py").write_text("x = 1  # bglint: ignore[BG999]\ny = 2  # bglint: ignore\n")
+    given, other = (lint([tmp_path / name], Config()) for name in ("given.py", "other.py"))
+    assert (given.findings, given.problems) == ((), ())
+    assert ([f.code for f in other.findings], [p.line for p in other.problems]) == (["BG902"], [2])

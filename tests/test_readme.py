@@ -20,9 +20,9 @@ import yaml
 from rich.console import Console
 from rich.text import Text
 
+from bglint.analysis import active_codes
 from bglint.config import load
 from bglint.knowledge import Knowledge
-from bglint.lint import active_rules
 from bglint.rule import registry
 
 ROOT = Path(__file__).parent.parent
@@ -79,7 +79,7 @@ def test_the_configuration_in_the_readme_is_right(tmp_path: Path) -> None:
     (block,) = re.findall(r"```toml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     (tmp_path / "pyproject.toml").write_text(block, "utf-8")
     config = load(tmp_path)
-    assert active_rules(registry(), config)
+    assert active_codes(config)
     assert Knowledge(config.knowledge).fact("acme.Client.send") is not None
     (hooks,) = re.findall(r"```yaml\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
     offered = {hook["id"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))}

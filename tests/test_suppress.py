@@ -157,6 +157,12 @@ def test_several_comments_in_a_row() -> None:
     assert [s.reason for s in outcome.suppressed] == ["one", "see #12"]
 
 
+@pytest.mark.parametrize("reason", ["short", ": short", " - short", "— short"])
+def test_what_parts_the_reason_from_the_bracket_is_no_part_of_it(reason: str) -> None:
+    outcome = run(f"x\nf()  # bglint: ignore[BG201]{reason}\n", finding(2))
+    assert [s.reason for s in outcome.suppressed] == ["short"]
+
+
 def test_the_nearest_comment_gives_the_reason() -> None:
     source = "# bglint: ignore-file[BG201] file\nf()  # bglint: ignore[BG201] line\n"
     outcome = run(source, finding(2))

@@ -243,6 +243,22 @@ def test_the_logger_of_the_module_is_used(fixes: Fixes, kind: str) -> None:
     assert fixes("BG405", core=CORE, app=source) == {"app.py": expected}
 
 
+FAR = "from far import get_logger\n\nlogger = get_logger(__name__)\nlogger.debug('here')\n"
+
+
+def test_a_logger_of_another_kind_gets_whole_texts(fixes: Fixes) -> None:
+    source = CHATTY.format(imports=FAR, body='    print(f"to {email}")\n    print("to", "all")\n') + ROUTE
+    expected = source.replace('print(f"to', 'logger.info(f"to').replace(
+        'print("to", "all")', 'logger.info("to all")'
+    )
+    assert fixes("BG405", app=source) == {"app.py": expected}
+
+
+def test_a_logger_of_another_kind_gets_no_values(fixes: Fixes) -> None:
+    source = CHATTY.format(imports=FAR, body='    print("to", email)\n') + ROUTE
+    assert fixes("BG405", app=source) == {}
+
+
 def test_what_is_imported_for_the_type_checker_is_no_logger(fixes: Fixes) -> None:
     imports = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from core import log\n"
     source = CHATTY.format(imports=imports, body='    print("to", email)\n') + ROUTE
@@ -290,3 +306,185 @@ def test_a_printer_that_is_handed_over_is_left_alone(fixes: Fixes) -> None:
     source = source.replace("rows: list[int]", "printer=print")
     assert fixes("BG405", app=source) == {}
     assert lint(["app.py"], Config(select=("BG405",))).findings
+
+
+# ------------------------------------------------------------------ try, logger.exception
+
+FALLIBLE = """\
+import logging
+
+import httpx
+from fastapi import BackgroundTasks, FastAPI
+
+log = logging.getLogger("mails")
+app = FastAPI()
+
+
+"""
+BODIES = {
+    "plain": (
+        'def remind(email: str) -> None:\n    httpx.post("https://mail.example")\n\n    done = 1  # done\n',
+        "def remind(email: str) -> None:\n"
+        "    try:\n"
+        '        httpx.post("https://mail.example")\n'
+        "\n"
+        "        done = 1  # done\n"
+        "    except Exception:\n"
+        '        log.exception("remind failed")\n',
+    ),
+    "docstring, comments, brackets": (
+        "async def remind(\n"
+        "    email: str,\n"
+        ") -> None:\n"
+        '    """Send it.\n\n    Soon.\n    """\n'
+        "    # now\n"
+        "    if email:\n"
+        "        httpx.post(\n"
+        '            "https://mail.example",  # there\n'
+        "    )\n"
+        "        # inside\n"
+        "    # behind\n"
+        "\n"
+        "# of the module\n",
+        "async def remind(\n"
+        "    email: str,\n"
+        ") -> None:\n"
+        '    """Send it.\n\n    Soon.\n    """\n'
+        "    try:\n"
+        "        # now\n"
+        "        if email:\n"
+        "            httpx.post(\n"
+        '                "https://mail.example",  # there\n'
+        "        )\n"
+        "            # inside\n"
+        "        # behind\n"
+        "    except Exception:\n"
+        '        log.exception("remind failed")\n'
+        "\n"
+        "# of the module\n",
+    ),
+    "tabs": (
+        'def remind(email: str) -> None:\n\thttpx.post("https://mail.example")\n\tif email:\n\t\tpass\n',
+        "def remind(email: str) -> None:\n"
+        "\ttry:\n"
+        '\t\thttpx.post("https://mail.example")\n'
+        "\t\tif email:\n"
+        "\t\t\tpass\n"
+        "\texcept Exception:\n"
+        '\t\tlog.exception("remind failed")\n',
+    ),
+    "two blanks": (
+        'def remind(email: str) -> None:\n  httpx.post("https://mail.example")\n',
+        "def remind(email: str) -> None:\n"
+        "  try:\n"
+        '    httpx.post("https://mail.example")\n'
+        "  except Exception:\n"
+        '    log.exception("remind failed")\n',
+    ),
+    "decorated statement first": (
+        "def remind(email: str) -> None:\n"
+        "    @str\n"
+        "    def inner(): ...\n"
+        '    httpx.post("https://mail.example"); done = 1\n',
+        "def remind(email: str) -> None:\n"
+        "    try:\n"
+        "        @str\n"
+        "        def inner(): ...\n"
+        '        httpx.post("https://mail.example"); done = 1\n'
+        "    except Exception:\n"
+        '        log.exception("remind failed")\n',
+    ),
+    "some errors are caught": (
+        "def remind(email: str) -> None:\n"
+        "    try:\n"
+        '        httpx.post("https://mail.example")\n'
+        "    except ValueError:\n"
+        '        log.exception("no")\n',
+        "def remind(email: str) -> None:\n"
+        "    try:\n"
+        "        try:\n"
+        '            httpx.post("https://mail.example")\n'
+        "        except ValueError:\n"
+        '            log.exception("no")\n'
+        "    except Exception:\n"
+        '        log.exception("remind failed")\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("body", BODIES)
+def test_what_a_task_does_is_tried(fixes: Fixes, body: str, line_end: str) -> None:
+    before, after = ((FALLIBLE + text + ROUTE).replace("\n", line_end) for text in BODIES[body])
+    assert fixes("BG401", app=before) == {"app.py": after}
+
+
+def test_a_task_at_the_end_of_a_file_without_a_line_end(fixes: Fixes) -> None:
+    before, after = (text.rstrip() for text in BODIES["plain"])
+    head = FALLIBLE.rstrip() + ROUTE + "\n\n"
+    assert fixes("BG401", app=head + before) == {"app.py": head + after}
+
+
+def test_a_task_inside_of_its_handler(fixes: Fixes) -> None:
+    route = '@app.post("/signup")\nasync def signup(tasks: BackgroundTasks) -> str:\n{}    tasks.add_task(remind)\n'
+    before = '    def remind() -> None:\n        httpx.post("https://mail.example")\n\n'
+    after = (
+        "    def remind() -> None:\n        try:\n"
+        '            httpx.post("https://mail.example")\n'
+        '        except Exception:\n            log.exception("remind failed")\n\n'
+    )
+    texts = [FALLIBLE + route.format(text) for text in (before, after)]
+    assert fixes("BG401", app=texts[0]) == {"app.py": texts[1]}
+
+
+def test_a_logger_is_made_where_there_is_none(fixes: Fixes) -> None:
+    head = FALLIBLE.replace("import logging\n\n", "").replace('log = logging.getLogger("mails")\n', "")
+    made = head.replace("import httpx", "import logging\n\nimport httpx").replace(
+        "app = ", "logger = logging.getLogger(__name__)\n\napp = "
+    )
+    before, after = BODIES["plain"]
+    fixed = fixes("BG401", app=head + before + ROUTE)["app.py"]
+    assert fixed == made + after.replace("log.exception", "logger.exception") + ROUTE
+
+
+LEFT = {
+    "a text of several lines": (
+        'def remind(email: str) -> None:\n    httpx.post("""https://mail\n    .example""")\n'
+    ),
+    "an f-string of several lines": (
+        'def remind(email: str) -> None:\n    httpx.post(f"""https://{email}\n    .example""")\n'
+    ),
+    "beside the def": 'def remind(email: str) -> None: httpx.post("https://mail.example")\n',
+    "called by others, too": BODIES["plain"][0] + "\n\ndef main() -> None:\n    remind('a')\n",
+    "a local logger": BODIES["plain"][0] + "    log = 3\n",
+}
+
+
+@pytest.mark.parametrize("task", LEFT)
+def test_tasks_that_are_not_tried(fixes: Fixes, task: str) -> None:
+    assert fixes("BG401", app=FALLIBLE + LEFT[task] + ROUTE) == {}
+    assert lint(["app.py"], Config(select=("BG401",))).findings
+
+
+def test_an_error_of_a_decorator_is_not_caught_inside(fixes: Fixes) -> None:
+    decorator = (
+        "def told(f):\n    def wrapper(email):\n        f(email)\n"
+        '        httpx.post("https://mail.example")\n    return wrapper\n\n\n@told\n'
+    )
+    task = decorator + "def remind(email: str) -> None:\n    pass\n"
+    assert fixes("BG401", app=FALLIBLE + task + ROUTE) == {}
+    assert lint(["app.py"], Config(select=("BG401",))).findings
+
+
+def test_all_unsafe_fixes_together(fixes: Fixes) -> None:
+    task = (
+        "import requests\n\n\nasync def remind(email: str) -> None:\n"
+        '    print("to", email)\n    requests.get("https://mail.example")\n'
+    )
+    assert fixes("BG2", "BG304", "BG4", app=FALLIBLE + task + ROUTE)["app.py"] == (
+        FALLIBLE
+        + "import requests\n\n\ndef remind(email: str) -> None:\n"
+        + '    try:\n        log.info("to %s", email)\n        requests.get("https://mail.example", timeout=10)\n'
+        + '    except Exception:\n        log.exception("remind failed")\n'
+        + ROUTE
+    )

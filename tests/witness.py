@@ -32,7 +32,8 @@ import httpx
 import uvicorn
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-BOUND = 60.0
+BOUND = 180.0
+FASTAPI = importlib.metadata.version("fastapi")
 ERAS = ((0, 106), (0, 118), (0, 121))
 _watches: list[Callable[[FrameType, str, object], None]] = []
 
@@ -45,7 +46,7 @@ class Fixture:
 
     @property
     def id(self) -> str:
-        return f"{self.path.parent.name}/{self.path.name.removesuffix('.py')}"
+        return f"{self.path.parent.name}/{self.name}"
 
     @property
     def main(self) -> Path:
@@ -60,11 +61,15 @@ class Fixture:
         return Request.parse(_comment("try", self.main.read_text(encoding="utf-8")))
 
     @property
-    def fastapi(self) -> str | None:
-        """The version that the fixture or its witness names; None stands for the newest."""
+    def name(self) -> str:
+        return self.path.name.removesuffix(".py")
+
+    @property
+    def is_at_home(self) -> bool:
+        """Whether the installed FastAPI is of the era that the fixture or its witness names; else of the newest."""
         under: dict[str, str] = getattr(judge(self.path.parent), "WITNESSED_UNDER", {})
-        named = _comment("fastapi-version", self.main.read_text(encoding="utf-8"))
-        return under.get(self.path.name.removesuffix(".py")) or named or None
+        named = under.get(self.name) or _comment("fastapi-version", self.main.read_text(encoding="utf-8"))
+        return _era(FASTAPI) == (_era(named) if named else len(ERAS))
 
 
 @dataclass(frozen=True)
@@ -217,7 +222,7 @@ class Witnessed:
 
 
 def fixtures() -> list[Fixture]:
-    """Every app that the installed FastAPI can witness, of every folder that has a `harm`."""
+    """Every app that the installed FastAPI can run, of every folder that has a `harm`."""
     folders = [folder for folder in witness_folders() if hasattr(judge(folder), "harm")]
     return [fixture for folder in folders for fixture in _apps(folder) if _witnessed(fixture)]
 
@@ -330,14 +335,10 @@ def _apps(folder: Path) -> list[Fixture]:
 
 
 def _witnessed(fixture: Fixture) -> bool:
-    left_out: dict[str, str] = getattr(judge(fixture.path.parent), "NOT_WITNESSED", {})
-    named = fixture.fastapi
-    same_era = _era(named) == _era(importlib.metadata.version("fastapi")) if named else _is_newest()
-    return same_era and fixture.path.name.removesuffix(".py") not in left_out
-
-
-def _is_newest() -> bool:
-    return _era(importlib.metadata.version("fastapi")) == len(ERAS)
+    witness = judge(fixture.path.parent)
+    left_out: dict[str, str] = getattr(witness, "NOT_WITNESSED", {})
+    elsewhere: dict[str, str] = getattr(witness, "NOT_WITNESSED_ELSEWHERE", {})
+    return fixture.name not in left_out and (fixture.is_at_home or fixture.name not in elsewhere)
 
 
 def _era(version: str) -> int:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from bglint import __version__
+from bglint import __version__, completion
 from bglint import config as configuration
 from bglint.config import BASELINE, Config, ConfigError
-from bglint.discover import PathError, decode, encoding_of
+from bglint.discover import PathError, decode, encoding_of, project_root
 from bglint.lint import lint
 from bglint.model import Report
 from bglint.output import Output, outputs, wants_color, width, write
@@ -93,29 +93,39 @@ def _absolute(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     return os.path.abspath(value) if value else None
 
 
+_COMPLETED = {"RULES": completion.rules, "FORMAT": completion.formats}
+
+
 def _list_option(name: str, metavar: str, meaning: str) -> Callable[[Any], Any]:
-    return click.option(name, multiple=True, metavar=metavar, callback=_listed, help=meaning)
+    return click.option(
+        name,
+        multiple=True,
+        metavar=metavar,
+        callback=_listed,
+        help=meaning,
+        shell_complete=_COMPLETED[metavar],
+    )
 
 
-def _switch(name: str, meaning: str) -> Callable[[Any], Any]:
+def _switch(*names: str, meaning: str) -> Callable[[Any], Any]:
     """A switch that leaves the configuration file's word alone where it is not given."""
-    return click.option(name, is_flag=True, default=None, help=meaning)
+    return click.option(*names, is_flag=True, default=None, help=meaning)
 
 
 _PATHS = click.argument("paths", nargs=-1, type=click.Path(), metavar="[PATH]...")
 _CONFIG = click.option("--config", "config_file", metavar="FILE", help="Read the options from this file.")
 _COLOR = click.option(
     "--color",
-    type=click.Choice(["auto", "always", "never"]),
-    default="auto",
-    help="Colours; auto asks the terminal.",
+    type=click.Choice(configuration.COLORS),
+    default=None,
+    help="Colours; auto, the default, asks the terminal.",
 )
 _SELECTION = (
     _list_option("--select", "RULES", "Rules to run: codes, prefixes (BG2) or names, with commas."),
     _list_option("--ignore", "RULES", "Rules not to run."),
     _list_option("--extend-select", "RULES", "Rules to run besides the selected ones."),
-    _switch("--strict", "Report advice, too."),
-    _switch("--include-tests", "Lint test code, too."),
+    _switch("--strict", meaning="Report advice, too."),
+    _switch("--include-tests", meaning="Lint test code, too."),
     click.option("--fastapi-version", metavar="VERSION", help="Judge by this FastAPI version."),
     click.option("--starlette-version", metavar="VERSION", help="Judge by this Starlette version."),
     click.option("--queue", metavar="NAME", help="Recommend this task queue, not the one the project uses."),
@@ -129,20 +139,22 @@ _CHECK = (
     _list_option("--output-format", "FORMAT", f"{_FORMATS}; several at once as sarif:FILE."),
     click.option("--output-file", metavar="FILE", help="Write the report to a file."),
     _COLOR,
-    _switch("--fix", "Apply the safe fixes: the harm goes, nothing else changes."),
-    _switch("--unsafe-fixes", "With --fix or --diff: fixes that change more than the harm, too."),
+    _switch("--fix", meaning="Apply the safe fixes: the harm goes, nothing else changes."),
+    _switch(
+        "--unsafe-fixes", meaning="Apply those, too, that change more than the harm; see them with --diff."
+    ),
     click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing."),
     click.option("--baseline", metavar="FILE", callback=_absolute, help="Report what is not in this file."),
     click.option("--no-baseline", is_flag=True, help="Report what is in the baseline, too."),
     click.option("--changed-since", metavar="REF", help="Report what touches lines changed since a commit."),
     click.option("--stdin-filename", metavar="PATH", help="Lint the standard input as this file."),
-    _switch("--show-suppressed", "List what is suppressed, and why."),
-    _switch("--statistics", "Count the findings by rule."),
-    click.option(
-        "-v", "--verbose", is_flag=True, help="List the tasks that could not be followed, and more."
-    ),
-    click.option("-q", "--quiet", is_flag=True, help="No summary."),
-    click.option("--exit-zero", is_flag=True, help="Exit with 0 even where something was found."),
+    click.option("--no-cache", is_flag=True, help="Neither use nor keep what was found before."),
+    click.option("--cache-dir", metavar="FOLDER", callback=_absolute, help="Keep what was found there."),
+    _switch("--show-suppressed", meaning="List what is suppressed, and why."),
+    _switch("--statistics", meaning="Count the findings by rule."),
+    _switch("-v", "--verbose", meaning="List the tasks that could not be followed, and more."),
+    _switch("-q", "--quiet", meaning="No summary."),
+    _switch("--exit-zero", meaning="Exit with 0 even where something was found."),
 )
 
 
@@ -172,14 +184,14 @@ def check(ctx: click.Context, /, paths: tuple[str, ...], **chosen: Any) -> None:
         _show_diff(fixed)
     else:
         _tell_fixed(fixed, places)
-        _write(report, places, config, chosen)
-    ctx.exit(_exit_code(report, fixed, chosen))
+        _write(report, places, config)
+    ctx.exit(_exit_code(report, fixed, config, chosen))
 
 
 def _standard_input(chosen: Mapping[str, Any]) -> dict[str, bytes]:
     name = chosen["stdin_filename"]
-    if name and chosen["fix"]:
-        raise click.UsageError("--fix has no file to write with --stdin-filename; use --diff.")
+    if name and (chosen["fix"] or chosen["unsafe_fixes"]) and not chosen["diff"]:
+        raise click.UsageError("a fix has no file to write with --stdin-filename; use --diff.")
     return {_as_shown(name): sys.stdin.buffer.read()} if name else {}
 
 
@@ -196,6 +208,12 @@ def _configured(paths: Sequence[str], chosen: Mapping[str, Any]) -> Config:
     over = {name: value for name, value in chosen.items() if name in names and value is not None}
     if chosen.get("no_baseline"):
         over["baseline"] = ""
+    if chosen.get("no_cache"):
+        over["cache"] = False
+    if chosen.get("unsafe_fixes"):
+        over["fix"] = True
+    if chosen.get("stdin_filename"):
+        over["fix"] = False
     return replace(config, **over)
 
 
@@ -209,12 +227,14 @@ def _lint(
     paths: Sequence[str], config: Config, given: Mapping[str, bytes], chosen: Mapping[str, Any]
 ) -> tuple[Report, Fixed | None]:
     """The report, and what was changed on the way to it."""
-    with Progress(not chosen["quiet"]) as progress:
+    with Progress(not config.quiet) as progress:
 
         def again(texts: Mapping[str, str]) -> Report:
             edited = {path: text.encode(encoding_of(text.encode())) for path, text in texts.items()}
             contents, since = {**given, **edited}, chosen["changed_since"]
-            return lint(paths, config, given=contents, since=since, progress=progress.step)
+            return lint(
+                paths, config, given=contents, since=since, progress=progress.step, cached=config.cache
+            )
 
         if not (config.fix or chosen["diff"]):
             return again({}), None
@@ -252,17 +272,17 @@ def _is_for_a_person(places: Sequence[Output]) -> bool:
     return any(output.format == "text" and not output.file for output in places)
 
 
-def _write(report: Report, places: Sequence[Output], config: Config, chosen: Mapping[str, Any]) -> None:
+def _write(report: Report, places: Sequence[Output], config: Config) -> None:
     look = Look(
-        color=wants_color(chosen["color"], sys.stdout.isatty()),
+        color=wants_color(config.color, sys.stdout.isatty()),
         width=width(),
-        verbose=chosen["verbose"],
-        quiet=chosen["quiet"],
+        verbose=config.verbose,
+        quiet=config.quiet,
         show_suppressed=config.show_suppressed,
         statistics=config.statistics,
     )
     for output in places:
-        write(report, output, look if not output.file else replace(look, color=chosen["color"] == "always"))
+        write(report, output, look if not output.file else replace(look, color=config.color == "always"))
     if not _is_for_a_person(places):
         _tell_problems(report)
 
@@ -280,25 +300,27 @@ def _tell_problems(report: Report) -> None:
         click.echo(f"bglint: {visible(place + problem.message)}", err=True)
 
 
-def _exit_code(report: Report, fixed: Fixed | None, chosen: Mapping[str, Any]) -> int:
+def _exit_code(report: Report, fixed: Fixed | None, config: Config, chosen: Mapping[str, Any]) -> int:
     if report.problems:
         return FAILED
     found = fixed is not None and fixed.texts if chosen["diff"] else report.findings
-    return FOUND if found and not chosen["exit_zero"] else 0
+    return FOUND if found and not config.exit_zero else 0
 
 
 # --------------------------------------------------------------- other commands
 
 
 @cli.command()
-@click.argument("rule")
+@click.argument("rule", shell_complete=completion.rules)
 @_COLOR
-def explain(rule: str, color: str) -> None:
+def explain(rule: str, color: str | None) -> None:
     """Tell what a rule (code or name) means and what to write instead."""
     from bglint.report.pages import page
 
     click.echo(
-        page(_rule_called(rule), wants_color(color, sys.stdout.isatty()), width()), nl=False, color=True
+        page(_rule_called(rule), wants_color(color or "auto", sys.stdout.isatty()), width()),
+        nl=False,
+        color=True,
     )
 
 
@@ -316,7 +338,7 @@ def _rule_called(word: str) -> Rule:
 @cli.command()
 @click.option("--output-format", "form", type=click.Choice(["text", "json"]), default="text")
 @_COLOR
-def rules(form: str, color: str) -> None:
+def rules(form: str, color: str | None) -> None:
     """List the rules."""
     from bglint.report import pages
     from bglint.rule import registry
@@ -325,7 +347,11 @@ def rules(form: str, color: str) -> None:
     if form == "json":
         click.echo(pages.as_json(known), nl=False)
     else:
-        click.echo(pages.table(known, wants_color(color, sys.stdout.isatty()), width()), nl=False, color=True)
+        click.echo(
+            pages.table(known, wants_color(color or "auto", sys.stdout.isatty()), width()),
+            nl=False,
+            color=True,
+        )
 
 
 @cli.command()
@@ -350,18 +376,30 @@ def baseline(paths: tuple[str, ...], output_file: str | None, update: bool, **ch
 @cli.command()
 @_with(_PATHS, *_SELECTION, _COLOR)
 @click.option("--output-format", "form", type=click.Choice(["text", "mermaid", "json"]), default="text")
-def tasks(paths: tuple[str, ...], form: str, color: str, **chosen: Any) -> None:
+def tasks(paths: tuple[str, ...], form: str, **chosen: Any) -> None:
     """Show what runs after which response, where, and what it touches."""
     from bglint.report import tasks as drawn
     from bglint.taskmap import task_map
 
     targets = paths or (".",)
-    origins = task_map(targets, _configured(targets, chosen))
+    config = _configured(targets, chosen)
+    origins = task_map(targets, config)
     if form == "text":
-        text = drawn.as_tree(origins, wants_color(color, sys.stdout.isatty()), width())
+        text = drawn.as_tree(origins, wants_color(config.color, sys.stdout.isatty()), width())
     else:
         text = drawn.as_json(origins) if form == "json" else drawn.as_mermaid(origins)
     click.echo(text, nl=False, color=True)
+
+
+@cli.command()
+@_with(_PATHS, _CONFIG, click.option("--cache-dir", metavar="FOLDER", callback=_absolute, help="The cache."))
+def clean(paths: tuple[str, ...], **chosen: Any) -> None:
+    """Remove what bglint keeps between runs."""
+    from bglint import cache
+
+    targets = paths or (".",)
+    place = cache.folder(_configured(targets, {"isolated": False, **chosen}), Path(project_root(targets)))
+    click.echo(f"Removed {place}." if cache.clean(place) else f"There is no cache in {place}.")
 
 
 # ------------------------------------------------------------------- the program

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 BASELINE = "bglint-baseline.json"
 FORMATS = ("text", "concise", "json", "jsonl", "sarif", "github", "gitlab", "junit")
+COLORS = ("auto", "always", "never")
 DEFAULT_EXCLUDE = ("__pycache__", "__pypackages__", "build", "dist", "node_modules", "site-packages", "venv")
 
 
@@ -58,6 +59,14 @@ class Config:
     unsafe_fixes: bool = _option(False, "Apply the fixes that may change behaviour, too.")
     show_suppressed: bool = _option(False, "List the suppressed findings and why.")
     statistics: bool = _option(False, "Count the findings by rule.")
+    verbose: bool = _option(False, "List the tasks that could not be followed, and more.")
+    quiet: bool = _option(False, "No summary.")
+    color: Literal["auto", "always", "never"] = _option("auto", "Colours in the terminal; auto asks it.")
+    exit_zero: bool = _option(False, "Exit with 0 even where something was found.")
+    cache: bool = _option(True, "Keep what was found for as long as nothing that matters changes.")
+    cache_dir: str | None = _option(
+        None, "Where it is kept, instead of .bglint_cache in the project's folder."
+    )
     knowledge: Mapping[str, Any] = _option(
         {}, "What outside functions do: the project's own knowledge table."
     )
@@ -83,6 +92,9 @@ _STRINGS = {"type": "array", "items": {"type": "string"}}
 _KINDS: dict[Any, _Kind] = {
     bool: _Kind("true or false", {"type": "boolean"}, lambda value: isinstance(value, bool)),
     str | None: _Kind("a string", {"type": "string"}, lambda value: isinstance(value, str)),
+    Literal["auto", "always", "never"]: _Kind(
+        '"auto", "always" or "never"', {"enum": list(COLORS)}, lambda value: value in COLORS
+    ),
     tuple[str, ...]: _Kind(
         "a list of strings",
         {"anyOf": [_STRINGS, {"type": "string"}]},
@@ -189,7 +201,7 @@ def _default(option: Field[Any]) -> dict[str, Any]:
     default = option.default
     if isinstance(default, tuple):
         return {"default": list(default)}
-    return {"default": default} if isinstance(default, bool) else {}
+    return {"default": default} if isinstance(default, (bool, str)) else {}
 
 
 def selects(selectors: Iterable[str], code: str, name: str) -> bool:

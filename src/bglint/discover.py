@@ -64,8 +64,16 @@ def encoding_of(data: bytes) -> str:
     return tokenize.detect_encoding(io.BytesIO(data).readline)[0]
 
 
+Question = tuple[re.Pattern[bytes], bool]
+"""In which files does a pattern occur; in test code, too?"""
+
+
 class Sources:
-    """The Python files of one project, read when they are asked for."""
+    """The Python files of one project, read when they are asked for.
+
+    `mentions` are the questions that `mentioning` was asked, with their answers, `opened` the files that were `read`:
+    what comes out of a run depends on these and on the list of files, and on nothing else of the project's Python.
+    """
 
     def __init__(
         self,
@@ -81,7 +89,8 @@ class Sources:
         self.problems: list[Problem] = []
         self._bytes = dict(given)
         self._kept = 0
-        self._mentions: dict[tuple[re.Pattern[bytes], bool], tuple[SourceFile, ...]] = {}
+        self.mentions: dict[Question, tuple[SourceFile, ...]] = {}
+        self.opened: dict[str, SourceFile] = {}
         self._tests = frozenset(tests)
         self._by_path = {file.absolute: file for file in self.files if file.absolute.endswith(".py")}
         self._folders = _all_folders(file.folder for file in self._by_path.values())
@@ -106,6 +115,7 @@ class Sources:
 
     def read(self, file: SourceFile) -> bytes:
         """The bytes of a file, kept for the next time. Raises OSError where it cannot be read."""
+        self.opened[file.absolute] = file
         data = self._bytes.get(file.absolute)
         if data is None:
             data = self._bytes[file.absolute] = _read(file.absolute)
@@ -113,11 +123,23 @@ class Sources:
 
     def mentioning(self, pattern: re.Pattern[bytes], tests: bool = False) -> tuple[SourceFile, ...]:
         """The files in which the pattern occurs; test code that is not to be linted only if asked for."""
-        if (pattern, tests) not in self._mentions:
+        if (pattern, tests) not in self.mentions:
             words = _words(pattern)
             asked = (file for file in self.files if tests or file.absolute not in self._tests)
-            self._mentions[pattern, tests] = tuple(f for f in asked if self._holds(f, pattern, words))
-        return self._mentions[pattern, tests]
+            self.mentions[pattern, tests] = tuple(f for f in asked if self._holds(f, pattern, words))
+        return self.mentions[pattern, tests]
+
+    def is_mentioned_in(self, file: SourceFile, question: Question) -> bool:
+        """Would this file be among the answers?"""
+        pattern, tests = question
+        asked = tests or file.absolute not in self._tests
+        return asked and self._holds(file, pattern, _words(pattern))
+
+    def listing(self) -> bytes:
+        """All that is known of the files before they are read."""
+        flags = ((file, file.is_package, file.absolute in self._tests) for file in self.files)
+        lines = (f"{file.path}\t{file.module}\t{package:d}{test:d}" for file, package, test in flags)
+        return "\n".join((self._top, *lines)).encode("utf-8", "surrogateescape")
 
     def _holds(self, file: SourceFile, pattern: re.Pattern[bytes], words: tuple[bytes, ...]) -> bool:
         data = self._peek(file)
@@ -251,6 +273,7 @@ _ESCAPE_OR_CLASS = re.compile(rb"\\.|\[[^\]]*\]", re.DOTALL)
 _SURE_WORD = re.compile(rb"[A-Za-z_]\w+(?![\w?*{])")
 
 
+@cache
 def _words(pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
     """One word of each alternative, without which the pattern cannot match: looking for words is six times faster.
 
@@ -293,7 +316,7 @@ def discover(
     for absolute, path in targets.items():
         if absolute not in contents and not os.path.exists(absolute):
             raise PathError(f"there is no file or folder called {path}")
-    walk = _Walk(_project_root(targets), frozenset(targets), config)
+    walk = _Walk(project_root(targets), frozenset(targets), config)
     walk.run()
     if not walk.found_given:
         raise PathError(f"no Python file in {', '.join(map(str, paths))}")
@@ -304,8 +327,9 @@ def _absolute(path: str | Path) -> str:
     return os.path.abspath(path).replace(os.sep, "/")
 
 
-def _project_root(targets: Iterable[str]) -> str:
+def project_root(paths: Iterable[str | Path]) -> str:
     """The folder with the nearest pyproject.toml, else the repository, else what the paths have in common."""
+    targets = [_absolute(path) for path in paths]
     folders = [path if os.path.isdir(path) else os.path.dirname(path) for path in targets]
     roots = [_nearest(folder, "pyproject.toml") or _nearest(folder, ".git") for folder in folders]
     return os.path.commonpath([root or folder for root, folder in zip(roots, folders, strict=True)])

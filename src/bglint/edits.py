@@ -100,22 +100,30 @@ def add_argument(path: str, text: str, span: Span, argument: str) -> Edit | None
     return insert(path, span.line + closing_line - 1, 1, f"{indent[0] if indent else ''}{argument},\n")
 
 
+@lru_cache(maxsize=8)
+def tokens(source: str) -> tuple[tokenize.TokenInfo, ...]:
+    """The tokens of a whole text; none where the running Python cannot read it."""
+    try:
+        return tuple(tokenize.generate_tokens(io.StringIO(source, newline=None).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return ()
+
+
 def uses(source: str, name: str) -> Iterator[tuple[int, int]]:
     """The lines and columns where a name stands in code: not in comments, in texts, in imports under its own name.
 
     Where the running Python cannot read the module, every occurrence counts.
     """
-    tokens = _all_tokens(source)
-    if not tokens:
+    if not tokens(source):
         for number, line in enumerate(_lines(source), 1):
             yield from ((number, found.start() + 1) for found in re.finditer(rf"\b{name}\b", line))
-    for statement in _statements(tokens):
+    for statement in _statements(tokens(source)):
         yield from _used(statement, name)
 
 
 def has_comment(text: str) -> bool:
     """True where there is a comment between the parts of an expression."""
-    return any(token.type == tokenize.COMMENT for token in _all_tokens(f"({text}\n)"))
+    return any(token.type == tokenize.COMMENT for token in tokens(f"({text}\n)"))
 
 
 def quoted(text: str) -> str:
@@ -126,10 +134,10 @@ def quoted(text: str) -> str:
     return f'"{literal[1:-1]}"'
 
 
-def _statements(tokens: Iterable[tokenize.TokenInfo]) -> Iterator[list[tokenize.TokenInfo]]:
+def _statements(stream: Iterable[tokenize.TokenInfo]) -> Iterator[list[tokenize.TokenInfo]]:
     """The names and operators of each logical line."""
     statement = []
-    for token in tokens:
+    for token in stream:
         if token.type in (tokenize.NAME, tokenize.OP):
             statement.append(token)
         elif token.type == tokenize.NEWLINE:
@@ -143,14 +151,6 @@ def _used(words: Sequence[tokenize.TokenInfo], name: str) -> Iterator[tuple[int,
         renamed = "as" in (*texts[max(0, index - 1) : index], *texts[index + 1 : index + 2])
         if token.string == name and (renamed or texts[0] not in ("from", "import")):
             yield token.start[0], token.start[1] + 1
-
-
-@lru_cache(maxsize=8)
-def _all_tokens(source: str) -> tuple[tokenize.TokenInfo, ...]:
-    try:
-        return tuple(tokenize.generate_tokens(io.StringIO(source, newline=None).readline))
-    except (tokenize.TokenError, SyntaxError):
-        return ()
 
 
 def _tokens(text: str) -> list[tokenize.TokenInfo]:
@@ -294,7 +294,7 @@ def _place(source: str, path: str, wanted: _Wanted) -> Edit:
         gap = "\n" if before[-1].section != wanted.rank[0] else ""
         return _below(source, path, before[-1].end, f"{gap}{wanted.text}\n")
     gap = "\n" if imports[0].section != wanted.rank[0] else ""
-    return insert(path, imports[0].start, 1, f"{wanted.text}\n{gap}")
+    return insert(path, _with_comments(source, imports[0].start), 1, f"{wanted.text}\n{gap}")
 
 
 def _first_block(lines: Sequence[_Line]) -> list[_Line]:
@@ -311,8 +311,16 @@ def _among(source: str, same: Sequence[_Line], path: str, wanted: _Wanted) -> Ed
     aliased = " as " in wanted.text
     later = [line for line in same if (line.key, False) >= (wanted.key, aliased)]
     if later and keys == sorted(keys):
-        return insert(path, later[0].start, 1, f"{wanted.text}\n")
+        return insert(path, _with_comments(source, later[0].start), 1, f"{wanted.text}\n")
     return _below(source, path, same[-1].end, f"{wanted.text}\n")
+
+
+def _with_comments(source: str, line: int) -> int:
+    """The first line of the comments right above a line, but for those at the top of the file."""
+    lines, first = _lines(source), line
+    while first > 1 and lines[first - 2].startswith("#"):
+        first -= 1
+    return line if first == 1 else first
 
 
 def _below(source: str, path: str, line: int, text: str) -> Edit:

@@ -10,7 +10,6 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ QUEUES = {
     "huey": "Huey",
 }
 WANTED = ("fastapi", "starlette", *QUEUES)
+_LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock")
+_FIXED_NAMES = (*_LOCKS, "pyproject.toml", "Pipfile", "setup.cfg", "setup.py")
 _NAMES = "|".join(WANTED)
 _EXTRAS = r"(?:\s*\[[^\]]*\])?"
 _BOUND = r"[<>=!~]=?=?\s*[\w.*+!-]+"
@@ -58,9 +59,36 @@ class Manifests:
     members: tuple[Path, ...]
 
 
-@cache
+_READ: dict[Path, Manifests] = {}
+_OPENED: dict[Path, None] = {}
+
+
 def read(folder: Path) -> Manifests:
-    """Read the manifests that stand in `folder` itself."""
+    """Read the manifests that stand in `folder` itself, once until `forget`."""
+    if folder not in _READ:
+        _READ[folder] = _read(folder)
+    return _READ[folder]
+
+
+def forget() -> None:
+    """Read everything anew when it is asked for again."""
+    _READ.clear()
+    _OPENED.clear()
+
+
+def asked() -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The folders that were asked for, and the files in which that was answered, missing ones too."""
+    return tuple(_READ), tuple(_OPENED)
+
+
+def listed(folder: Path) -> tuple[str, ...]:
+    """The manifests that stand in a folder, by name."""
+    present = set(os.listdir(folder)) if folder.is_dir() else set()
+    requirements = (f"{path.parent.name}/{path.name}" for path in _requirement_files(folder, present))
+    return (*sorted(requirements), *(name for name in _FIXED_NAMES if name in present))
+
+
+def _read(folder: Path) -> Manifests:
     present = set(os.listdir(folder)) if folder.is_dir() else set()
     lock = folder / "uv.lock"
     members = _MEMBER.findall(_text(lock)) if lock.name in present else []
@@ -72,7 +100,7 @@ def read(folder: Path) -> Manifests:
 
 
 def _locked(folder: Path, present: set[str]) -> Iterator[Declared]:
-    for name in ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile.lock"):
+    for name in _LOCKS:
         if name in present:
             pattern = _PIPFILE_LOCKED if name == "Pipfile.lock" else _TOML_LOCKED
             text = _text(folder / name)
@@ -104,6 +132,7 @@ def _for_developers(path: Path) -> bool:
 
 
 def _requirements(path: Path, seen: set[Path]) -> Iterator[Declared]:
+    _OPENED[path] = None
     if path in seen or not path.is_file():
         return
     seen.add(path)
@@ -177,6 +206,7 @@ def _table_bounds(wanted: object) -> str:
 
 
 def _text(path: Path) -> str:
+    _OPENED[path] = None
     try:
         raw = path.read_bytes()
     except OSError:

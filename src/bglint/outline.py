@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["function", "class", "import", "assign", "statement"]
@@ -49,10 +49,15 @@ class Outline:
     """All entries of a module in source order."""
 
     entries: tuple[Entry, ...]
+    _by_name: dict[str, tuple[Entry, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def named(self, name: str) -> tuple[Entry, ...]:
         """The entries that bind `name`; of plain redefinitions all are kept, in order."""
-        return tuple(entry for entry in self.entries if name in entry.names)
+        if not self._by_name:
+            self._by_name.update(_by_name(self.entries))
+        return self._by_name.get(name, ())
 
     def around(self, line: int) -> Entry | None:
         """The innermost function, method or statement that holds a line."""
@@ -76,6 +81,14 @@ def _newer(text: str, error: Exception) -> Outline:
     if found is None:
         raise OutlineProblem(getattr(error, "msg", None) or str(error), line)
     return Outline(found)
+
+
+def _by_name(entries: Iterable[Entry]) -> dict[str, tuple[Entry, ...]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        for name in dict.fromkeys(entry.names):
+            found.setdefault(name, []).append(entry)
+    return {name: tuple(several) for name, several in found.items()}
 
 
 def _around(entries: Iterable[Entry], line: int) -> Entry | None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from bglint import baseline
+from bglint.analysis import active_codes
 from bglint.config import BASELINE, Config, ConfigError
 from bglint.discover import discover
-from bglint.lint import active_rules, lint
+from bglint.lint import lint
 from bglint.model import Report
-from bglint.rule import registry
 from bglint.silence import compare, load_baseline, relative_to
 
 
@@ -30,8 +30,7 @@ def record(paths: Sequence[str | Path], config: Config, file: str | None, update
             f"{place} is left as it is: not everything could be linted, so nothing is known to be gone"
         )
     known = load_baseline(place)
-    active = {rule.code for rule in active_rules(registry(), config)}
-    stale = compare(findings, known, folder, sources, active).stale
+    stale = compare(findings, known, folder, sources, active_codes(config)).stale
     _write(baseline.without(known, stale), place)
     return report, f"Dropped {_count(sum(entry.count for entry in stale))} no longer found from {place}."
 

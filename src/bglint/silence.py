@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bglint import baseline, suppress
+from bglint.analysis import MARK
 from bglint.config import BASELINE, Config, ConfigError, selects
 from bglint.discover import SourceFile, Sources, decode
 from bglint.model import Finding, Problem, Suppressed
 
 if TYPE_CHECKING:
-    from bglint.project import Project
+    from bglint import baseline
 
-_MARK = re.compile(rb"bglint:")
+Definitions = Mapping[str, tuple[str, int]]
+"""The path and line of each task's `def`, by the task's name in findings."""
+
 _UNREADABLE = (OSError, SyntaxError, ValueError, LookupError)
 
 
@@ -33,8 +34,9 @@ class Silenced:
 
 def silence(
     findings: Iterable[Finding],
-    project: Project,
+    sources: Sources,
     config: Config,
+    definitions: Definitions,
     names: Mapping[str, str],
     active: set[str],
     since: str | None,
@@ -43,12 +45,13 @@ def silence(
     """Take out what is suppressed. `names` are all rules by code, `active` the codes that were looked for,
     `since` a git reference before which everything is forgiven. A run that is not `complete` cannot tell which
     comments are unused."""
-    complete = complete and project.sources.whole_project
-    by_comment = _by_comments(findings, project, names, active, complete)
-    by_config = _by_config(by_comment.findings, project.sources, config)
-    by_baseline = _by_baseline(by_config.findings, project.sources, config, active)
+    complete = complete and sources.whole_project
+    by_comment = _by_comments(findings, sources, definitions, names, active, complete)
+    by_config = _by_config(by_comment.findings, sources, config)
+    by_baseline = _by_baseline(by_config.findings, sources, config, active)
+    left = by_baseline.findings
     return Silenced(
-        _only_changed(by_baseline.findings, project, since) if since else by_baseline.findings,
+        _only_changed(left, sources, definitions, since) if since else left,
         (*by_comment.suppressed, *by_config.suppressed, *by_baseline.suppressed),
         by_comment.problems,
         by_baseline.stale,
@@ -57,18 +60,22 @@ def silence(
 
 def _by_comments(
     findings: Iterable[Finding],
-    project: Project,
+    sources: Sources,
+    definitions: Definitions,
     names: Mapping[str, str],
     active: set[str],
     complete: bool,
 ) -> Silenced:
-    sources = project.sources
-    marked = sources.mentioning(_MARK)
+    marked = sources.mentioning(MARK)
     if not marked:
         return Silenced(tuple(findings))
+    from bglint import suppress
+
     texts = {file.path: text for file in marked if (text := _text(file, sources)) is not None}
-    outcome = suppress.apply(findings, texts, names, _definitions(project), active, whole_project=complete)
-    return Silenced(outcome.kept, outcome.suppressed, outcome.problems)
+    outcome = suppress.apply(findings, texts, names, definitions, active, whole_project=complete)
+    shown = sources.shown  # a comment in another file is that file's affair
+    kept = tuple(f for f in outcome.kept if f.path in shown or any(step.path in shown for step in f.trace))
+    return Silenced(kept, outcome.suppressed, tuple(p for p in outcome.problems if p.path in shown))
 
 
 def _text(file: SourceFile, sources: Sources) -> str | None:
@@ -76,20 +83,6 @@ def _text(file: SourceFile, sources: Sources) -> str | None:
         return decode(sources.read(file))
     except _UNREADABLE:  # reported where it is linted
         return None
-
-
-def _definitions(project: Project) -> dict[str, tuple[str, int]]:
-    """Where each task is defined, by its name in findings."""
-    from bglint.project import task_function
-
-    functions = {
-        project.task_id(site): task_function(value) for site in project.sites for value in site.targets
-    }
-    return {
-        task: (function.source.path, project.program.span(function, function.source).line)
-        for task, function in functions.items()
-        if function is not None
-    }
 
 
 def _by_config(findings: Iterable[Finding], sources: Sources, config: Config) -> Silenced:
@@ -129,6 +122,8 @@ def compare(
     findings: Iterable[Finding], known: baseline.Baseline, folder: Path, sources: Sources, active: set[str]
 ) -> baseline.Applied:
     """Hold findings against a baseline; only what this run looked for can be called stale."""
+    from bglint import baseline
+
     shown = {os.path.relpath(f.absolute, folder).replace(os.sep, "/") for f in sources.files if f.shown}
 
     def asked(entry: baseline.Entry) -> bool:
@@ -153,20 +148,23 @@ def _by_baseline(
     )
 
 
-def _only_changed(findings: Iterable[Finding], project: Project, since: str) -> tuple[Finding, ...]:
+def _only_changed(
+    findings: Iterable[Finding], sources: Sources, definitions: Definitions, since: str
+) -> tuple[Finding, ...]:
     """The findings that touch a line changed since a git reference."""
     from bglint import changed
 
     try:
-        changes = changed.changed_lines(since, project.sources.root)
+        changes = changed.changed_lines(since, sources.root)
     except changed.ChangedError as error:
         raise ConfigError(str(error)) from error
-    defined = _definitions(project)
-    return tuple(finding for finding in findings if changed.touches(finding, changes, defined))
+    return tuple(finding for finding in findings if changed.touches(finding, changes, definitions))
 
 
 def load_baseline(file: Path) -> baseline.Baseline:
     """Read a baseline; a broken one is an error of the configuration."""
+    from bglint import baseline
+
     try:
         return baseline.load(file)
     except baseline.BaselineError as error:

@@ -11,6 +11,7 @@ from bglint import tree as t
 from bglint.config import Config
 from bglint.discover import discover
 from bglint.project import Project, name_of
+from bglint.routes import Routes
 from bglint.sites import TaskSite
 
 EFFECTS = {
@@ -54,7 +55,9 @@ def task_map(paths: Sequence[str | Path], config: Config) -> tuple[Origin, ...]:
     project = Project(sources, config)
     sites = [site for site in project.sites if _is_shown(site, sources.shown)]
     ordered = sorted(sites, key=lambda site: (_place(project, site), _added_at(project, site)))
-    return tuple(_origin(project, list(group)) for _, group in groupby(ordered, lambda s: _place(project, s)))
+    groups = [list(group) for _, group in groupby(ordered, lambda site: _place(project, site))]
+    routes = Routes(project)
+    return tuple(_origin(project, routes, group) for group in groups)
 
 
 def _is_shown(site: TaskSite, shown: frozenset[str]) -> bool:
@@ -80,24 +83,19 @@ def _added_at(project: Project, site: TaskSite) -> int:
     return project.span(hop.node if hop else site.call, hop.frame if hop else site.frame).line
 
 
-def _origin(project: Project, sites: list[TaskSite]) -> Origin:
+def _origin(project: Project, routes: Routes, sites: list[TaskSite]) -> Origin:
     path, line = _place(project, sites[0])
     handler = _handler(sites[0])
     name = handler.qualname.rpartition("<locals>.")[2] if handler else name_of(sites[0].frame)
     tasks = dict.fromkeys(_task(project, site) for site in sites)
-    return Origin(_title(sites[0]), name, path, line, tuple(tasks))
+    return Origin(_title(routes, sites[0]), name, path, line, tuple(tasks))
 
 
-def _title(site: TaskSite) -> str:
+def _title(routes: Routes, site: TaskSite) -> str:
     role = site.role
     if role is None:
         return "not called by a route"
-    router = role.router
-    if role.kind != "route" or router is None or not isinstance(router.func, t.Attribute):
-        return role.kind
-    path = router.argument(0, "path")
-    verb = "ANY" if router.func.name == "api_route" else router.func.name.upper()
-    return f"{verb} {path.value if isinstance(path, t.Constant) else '...'}"
+    return (routes.title(role) if role.kind == "route" else "") or role.kind
 
 
 def _task(project: Project, site: TaskSite) -> Task:

@@ -31,7 +31,9 @@ def others(count: int) -> str:
 
 
 def journey(finding: Finding) -> list[str]:
-    """One line for each step from the registration to the guilty line."""
+    """One line for each step from the registration to the guilty line; none where that is the registration."""
+    if len(finding.trace) < 2:
+        return []
     return [visible(f"{step.path}:{step.span.line}: {step.message}") for step in finding.trace]
 
 

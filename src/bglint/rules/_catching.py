@@ -32,6 +32,13 @@ def catches(project: Project, handler: t.Handler, frame: Frame, raised: Values |
     return Catch.MAYBE if Catch.MAYBE in answers else Catch.NO
 
 
+def expects(project: Project, handler: t.Handler, frame: Frame, errors: frozenset[str]) -> bool:
+    """True where `handler` is written for one of these errors, for a kind of it or for what it is a kind of."""
+    caught = (value for type_ in handler.types for value in project.evaluate(type_, frame))
+    names = {project.knowledge.canonical(value.name) for value in caught if isinstance(value, Outside)}
+    return any(name in errors or errors & {*project.knowledge.bases(name)} for name in names)
+
+
 def _one(project: Project, type_: t.Expr, frame: Frame, raised: Values | None) -> Catch:
     caught = {name for value in project.evaluate(type_, frame) for name in _lineage(project, value)[:1]}
     if caught & {"builtins.Exception", "builtins.BaseException"}:

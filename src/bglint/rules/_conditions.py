@@ -52,21 +52,35 @@ def _filled(project: Project, node: t.Node, frame: Frame) -> Iterator[Condition]
         for part in t.walk(*node.arguments):
             if isinstance(part, t.Attribute) and isinstance(part.value, t.Name):
                 yield part.value.id, True
-    for before in _block_before(project, node, frame):
-        call = before.value if isinstance(before, t.Evaluate) else None
-        if (
-            isinstance(call, t.Call)
-            and isinstance(call.func, t.Attribute)
-            and call.func.name in ("append", "add")
-        ):
-            yield project.text(call.func.value, frame), True
+    for beside in _beside(project, node, frame):
+        for noted in _noted(beside):
+            text = project.text(noted, frame)
+            yield from ((text, True), (f"{text} == 0", False), (f"len({text}) == 0", False))
 
 
-def _block_before(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Statement]:
-    """The statements before a place, in its own block and the blocks around it inside the same loop."""
+def _noted(statement: t.Statement) -> Iterator[t.Expr]:
+    """What a statement fills, counts up or sets: `found.append(x)`, `count += 1`, `done = True`."""
+    if isinstance(statement, t.Assign):
+        is_set = isinstance(statement.value, t.Constant) and bool(statement.value.value)
+        yield from (
+            statement.targets if statement.operator == "+=" or (is_set and not statement.operator) else ()
+        )
+    call = statement.value if isinstance(statement, t.Evaluate) else None
+    if (
+        isinstance(call, t.Call)
+        and isinstance(call.func, t.Attribute)
+        and call.func.name in ("append", "add")
+    ):
+        yield call.func.value
+
+
+def _beside(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Statement]:
+    """The statements that are passed with a place: those of its own block, and those before it in the same loop."""
     assert frame.function is not None
+    own = True
     for statement, part in reversed(project.chain(node, frame.function)):
         block = getattr(statement, part, ()) if part in ("body", "orelse") else ()
-        yield from (before for before in block if before.at < node.at)
+        yield from (each for each in block if own or each.at < node.at)
+        own = own and not block
         if isinstance(statement, (t.For, t.While)):
             return

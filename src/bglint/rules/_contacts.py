@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bglint import tree as t
 from bglint.knowledge import Fact
 from bglint.project import Project, dotted, nearest, short_function, task_function
 from bglint.reach import Contact, Visit
+from bglint.rules._once import is_done_once
 from bglint.sites import TaskSite
 from bglint.values import Const, Frame, Partial, Values
 
@@ -57,9 +59,20 @@ def meetings(project: Project, wanted: Wanted) -> Iterator[Meeting]:
             yield Meeting(first, first.fact, len({c.visit.site.call for c in group}) - 1)
 
 
-def blocking(project: Project, *effects: str) -> Iterator[Meeting]:
-    """The calls with these effects that keep the event loop waiting."""
-    yield from meetings(project, lambda c: c.visit.where == "event loop" and c.blocks and c.effect in effects)
+def blocking(project: Project, effect: str) -> Iterator[Meeting]:
+    """The calls with this effect that keep the event loop waiting."""
+    yield from meetings(project, lambda c: _blocks(c, effect))
+
+
+def blocking_again(project: Project, effect: str) -> Iterator[Meeting]:
+    """Those that do so for more than the first task of the process."""
+    yield from meetings(
+        project, lambda c: _blocks(c, effect) and not is_done_once(project, path(c.visit, c.node))
+    )
+
+
+def _blocks(contact: Contact, effect: str) -> bool:
+    return contact.visit.where == "event loop" and contact.blocks and contact.effect == effect
 
 
 def argument(contact: Contact, position: int, name: str | None = None) -> t.Expr | None:
@@ -98,7 +111,14 @@ def root(visit: Visit) -> Visit:
 def is_def_task(contact_or_visit: Contact | Visit) -> bool:
     """True for what a `def` task does in its own thread of the pool."""
     visit = contact_or_visit.visit if isinstance(contact_or_visit, Contact) else contact_or_visit
-    return visit.where == "thread" and root(visit).where == "thread"
+    start = root(visit)
+    return visit.where == "thread" and start.where == "thread" and not _is_async(start)
+
+
+def _is_async(start: Visit) -> bool:
+    """True for an `async def` task, though the call in question is one that it hands to a thread."""
+    function = start.frame.function
+    return function is not None and function.is_async and start.frame is not start.site.frame
 
 
 def path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
@@ -108,6 +128,7 @@ def path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
     yield visit.frame, node
 
 
+@lru_cache(maxsize=8192)
 def awaits(function: t.Function) -> bool:
     """True where a function does something that only an `async def` can."""
     return any(map(_is_async_only, t.walk_function(function)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
 from bglint import tree as t
 from bglint.project import Project
@@ -17,6 +18,9 @@ DEPTH = 5
 
 Way = tuple[tuple[Frame, t.Node], ...]
 """From the first function to a call: each frame with its node."""
+
+
+Step = TypeVar("Step", Edge, Outer)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,16 +69,22 @@ def _deeds(project: Project, frame: Frame, way: Way, inside: frozenset[Frame]) -
     if frame.function is None or frame in inside:
         return
     edges, outers = cast("tuple[tuple[Edge, ...], tuple[Outer, ...]]", project.steps(frame))
+    called, reached = _by_node(edges), _by_node(outers)
     for node in project.nodes(frame):
         here = (*way, (frame, node))
-        for outer in outers:
-            if outer.node is node:
-                yield Deed(here, outer.value)
-        targets = [edge.target for edge in edges if edge.node is node]
+        yield from (Deed(here, outer.value) for outer in reached[node])
+        targets = [edge.target for edge in called[node]]
         for target in targets if len(here) < DEPTH else ():
             yield from _deeds(project, target, here, inside | {frame})
         if isinstance(node, t.Call) and ((targets and len(here) >= DEPTH) or _is_dark(project, node, frame)):
             yield Deed(here, None)
+
+
+def _by_node(steps: tuple[Step, ...]) -> dict[t.Node, list[Step]]:
+    found: dict[t.Node, list[Step]] = defaultdict(list)
+    for step in steps:
+        found[step.node].append(step)
+    return found
 
 
 def _is_dark(project: Project, call: t.Call, frame: Frame) -> bool:

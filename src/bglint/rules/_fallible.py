@@ -24,6 +24,11 @@ _HARMLESS = {
 }  # fmt: skip
 """Of a call that cannot be resolved only the name is left to go by."""
 
+_PARSERS = {
+    "builtins.int", "builtins.float", "json.loads", "uuid.UUID", "datetime.datetime.strptime",
+    "datetime.datetime.fromisoformat", "datetime.date.fromisoformat",
+}  # fmt: skip
+
 
 def can_fail(project: Project, expr: t.Expr, frame: Frame, depth: int = DEPTH) -> bool:
     """True where evaluating an expression may raise for reasons that are worth a thought: calls, not arithmetic."""
@@ -57,6 +62,23 @@ def _function_can_fail(project: Project, value: Func, call: t.Call, frame: Frame
     return False
 
 
+def outside_errors(project: Project, expr: t.Expr, frame: Frame) -> Iterator[frozenset[str]]:
+    """For each outside call of an expression that is known to fail, the classes of its errors."""
+    for node in t.walk(expr):
+        called = project.evaluate(node.func, frame) if isinstance(node, t.Call) else ()
+        for value in called:
+            errors = _errors(project, value) if isinstance(value, Outside) else None
+            if errors:
+                yield errors
+
+
+def _errors(project: Project, value: Outside) -> frozenset[str]:
+    if project.knowledge.canonical(value.name) in _PARSERS:
+        return frozenset({"builtins.ValueError"})
+    fact = project.knowledge.fact(value.name)
+    return project.knowledge.errors(value.name) if fact is not None and fact.fails else frozenset()
+
+
 def raises_always(project: Project, call: t.Call, frame: Frame) -> Values:
     """What a first-party function raises that never comes back; () for any other call."""
     called = _called(project, call, frame)
@@ -86,7 +108,12 @@ def _called(project: Project, call: t.Call, frame: Frame) -> Frame | None:
 
 def _is_awaited(call: t.Call, frame: Frame) -> bool:
     assert frame.function is not None
-    return any(isinstance(node, t.Await) and node.value is call for node in t.walk_function(frame.function))
+    return call in _awaited(frame.function)
+
+
+@cache
+def _awaited(function: t.Function) -> frozenset[t.Node]:
+    return frozenset(node.value for node in t.walk_function(function) if isinstance(node, t.Await))
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bglint import edits
@@ -12,31 +11,47 @@ from bglint.project import Project
 from bglint.values import Frame, Outside
 
 _CALLED = re.compile(r"_*log(ger)?", re.IGNORECASE)
-_KINDS = ("logging.Logger", "structlog.BoundLogger", "loguru.logger")
+_PLACEHOLDERS = {"logging.Logger": "%s", "structlog.BoundLogger": "%s", "loguru.logger": "{}"}
+_USED = r"\b{}\.(debug|info|warning|error|exception)\("
 
 
 @dataclass(frozen=True, slots=True)
 class Logger:
-    """A logger by name, what has to be written to have it, and whether it puts values into `{}` and not into `%s`."""
+    """A logger by name, what has to be written to have it, and what stands in its messages for a value.
+
+    `placeholder` is "" where that is not known.
+    """
 
     name: str
     made: tuple[Edit, ...] = ()
-    braces: bool = False
+    placeholder: str = "%s"
 
 
 def logger(project: Project, path: str) -> Logger:
     """The logger of a module."""
-    return next(_known(project, path), None) or Logger(*edits.add_logger(project.source(path), path))
+    names = [name for name in _names(project, path) if _CALLED.fullmatch(name)]
+    found = (_known(project, path, name) or _used(project, path, name) for name in names)
+    return next(filter(None, found), None) or Logger(*edits.add_logger(project.source(path), path))
 
 
-def _known(project: Project, path: str) -> Iterator[Logger]:
+def _names(project: Project, path: str) -> list[str]:
+    """What a module binds at its top level."""
     module = project.program.module(path)
     entries = module.outline.entries if module else ()
-    names = [name for entry in entries if not entry.typing_only for name in entry.names]
-    for name in filter(_CALLED.fullmatch, names):
-        for value in project.names.lookup(name, project.names.module_frame(path)):
-            if isinstance(value, Outside) and value.name in _KINDS:
-                yield Logger(name, braces=value.name == "loguru.logger")
+    return [name for entry in entries if not entry.typing_only for name in entry.names]
+
+
+def _known(project: Project, path: str, name: str) -> Logger | None:
+    for value in project.names.lookup(name, project.names.module_frame(path)):
+        if isinstance(value, Outside) and value.name in _PLACEHOLDERS:
+            return Logger(name, placeholder=_PLACEHOLDERS[value.name])
+    return None
+
+
+def _used(project: Project, path: str, name: str) -> Logger | None:
+    """A logger of a kind that is not known, but that the module writes to already."""
+    used = re.search(_USED.format(re.escape(name)), project.source(path))
+    return Logger(name, placeholder="") if used else None
 
 
 def is_local(project: Project, name: str, frame: Frame | None) -> bool:

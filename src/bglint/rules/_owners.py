@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from bglint import members
@@ -112,13 +112,24 @@ _STATE = re.compile(r"(?:fastapi|starlette)(?:\.requests)?\.Request\.state\.(\w+
 # ----------------------------------------------------------------- generators
 
 
-def closes(project: Project, provider: Func, value: Value, name: str, depth: int = DEPTH) -> bool:
-    """True where a generator function closes what it yields."""
+def closes(
+    project: Project,
+    provider: Func,
+    value: Value,
+    name: str,
+    depth: int = DEPTH,
+    *,
+    call: Frame | None = None,
+) -> bool:
+    """True where a generator function closes what it yields; in this `call` of it, if one is given."""
     function = provider.function
-    for node in t.walk_function(function):
+    body = project.nodes(call) if call is not None else t.walk_function(function)
+    for node in body:
         if isinstance(node, t.Yield) and node.value is not None:
             if node.delegates:
                 return _delegates(project, node.value, provider, value, name, depth)
+            if any(_explicitly(part.id, node, body) for part in _parts(node.value)):
+                return True
             if any(_closed_after(project, part, node, provider, value, name) for part in _parts(node.value)):
                 return True
     return False
@@ -146,8 +157,6 @@ def _parts(expr: t.Expr) -> Iterator[t.Name]:
 def _closed_after(
     project: Project, part: t.Name, node: t.Yield, provider: Func, value: Value, name: str
 ) -> bool:
-    if _explicitly(part.id, node, provider.function):
-        return True
     for around, section in project.chain(node, provider.function):
         if section == "body" and isinstance(around, t.With) and _holds(around, part.id):
             held = project.evaluate(part, project.frame(provider.function))
@@ -157,9 +166,9 @@ def _closed_after(
     return False
 
 
-def _explicitly(name: str, node: t.Yield, function: t.Function) -> bool:
+def _explicitly(name: str, node: t.Yield, body: Iterable[t.Node]) -> bool:
     """`name.close()` or `pool.release(name)` behind the yield."""
-    for call in t.walk_function(function):
+    for call in body:
         if not isinstance(call, t.Call) or call.at < node.at or not isinstance(call.func, t.Attribute):
             continue
         own = isinstance(call.func.value, t.Name) and call.func.value.id == name

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.rules._catching import Catch, catches
-from bglint.rules._fallible import can_fail, raises_always, raises_sometimes
+from bglint.rules._catching import Catch, catches, expects
+from bglint.rules._fallible import can_fail, outside_errors, raises_always, raises_sometimes
 from bglint.scope import own_expressions
 from bglint.values import Frame, Values
 
@@ -39,8 +40,11 @@ class Call:
     raises: tuple[tuple[t.Node, Values], ...] = ()
 
 
-Failure = tuple[Passed, Values]
-"""Something that may fail inside a `try`, in this state; () where nothing is known of the exception."""
+Failure = tuple[Passed, Values, frozenset[str]]
+"""Something that may fail inside a `try`, in this state: what it raises, or the outside errors that it is known for.
+
+Both are empty where nothing is known of the exception.
+"""
 
 
 @dataclass(slots=True)
@@ -89,20 +93,19 @@ class Walker:
 
     def _own(self, node: t.Statement, passed: Passed, found: set[Way]) -> set[Passed]:
         """What the expressions of the statement itself do; the states in which it goes on."""
-        for expr in own_expressions(node):
-            for part in t.walk(expr):
-                call = self.places.get(id(part))
-                if call is not None:
-                    passed = passed | {id(part)}
-                    found |= {Way("raise", place, passed, raised) for place, raised in call.raises}
-                    if not call.goes_on:
-                        return set()
-                elif isinstance(part, t.Call) and (raised := self._always(part)):
-                    found.add(Way("raise", part, passed, raised))
+        for part in _parts(node):
+            call = self.places.get(id(part))
+            if call is not None:
+                passed = passed | {id(part)}
+                found |= {Way("raise", place, passed, raised) for place, raised in call.raises}
+                if not call.goes_on:
                     return set()
-                elif isinstance(part, t.Yield) and self._is_dependency():
-                    found.add(Way("return", node, passed))
-                    return set()
+            elif isinstance(part, t.Call) and (raised := self._always(part)):
+                found.add(Way("raise", part, passed, raised))
+                return set()
+            elif isinstance(part, t.Yield) and self._is_dependency():
+                found.add(Way("return", node, passed))
+                return set()
         if id(node) in self.places:
             passed = passed | {id(node)}
         return {passed}
@@ -166,9 +169,11 @@ class Walker:
             return
         for expr in own_expressions(node):
             if can_fail(self.project, expr, self.frame):
-                self._failing[-1].add((passed, ()))
+                self._failing[-1].add((passed, (), frozenset()))
             for raised in raises_sometimes(self.project, expr, self.frame):
-                self._failing[-1].add((passed, raised))
+                self._failing[-1].add((passed, raised, frozenset()))
+            for errors in outside_errors(self.project, expr, self.frame):
+                self._failing[-1].add((passed, (), errors))
 
     def _guard(self, node: t.Guard, passed: Passed) -> set[Way]:
         self._failing.append(set())
@@ -183,17 +188,18 @@ class Walker:
         # Whoever writes a handler knows that the block may raise what it takes, if the block can fail at all.
         for handler in node.handlers if failing or not passed else ():
             found |= set(self._handled(handler, Way("raise", None, passed)))
-        for state, raised in failing:
-            found |= self._failed(node, Way("raise", None, state, raised))
+        for state, raised, errors in failing:
+            found |= self._failed(node, Way("raise", None, state, raised), errors)
         return {end for way in found for end in self._finally(node, way)}
 
-    def _failed(self, node: t.Guard, way: Way) -> set[Way]:
-        """A failure that nobody raises here: only the handler that surely takes it says what happens."""
+    def _failed(self, node: t.Guard, way: Way, errors: frozenset[str]) -> set[Way]:
+        """A failure that nobody raises here: only a handler that takes it or is written for it says what happens."""
         for handler in node.handlers:
-            if catches(self.project, handler, self.frame, way.raised or None) is Catch.YES:
+            sure = catches(self.project, handler, self.frame, way.raised or None) is Catch.YES
+            if sure or expects(self.project, handler, self.frame, errors):
                 return set(self._handled(handler, way))
         if self._failing:
-            self._failing[-1].add((way.passed, way.raised))
+            self._failing[-1].add((way.passed, way.raised, errors))
         return set()
 
     def _caught(self, node: t.Guard, way: Way) -> Iterator[Way]:
@@ -212,6 +218,12 @@ class Walker:
     def _finally(self, node: t.Guard, way: Way) -> Iterator[Way]:
         for end in self._block(node.final, way.passed):
             yield replace(way, passed=end.passed) if end.end == "next" else end
+
+
+@lru_cache(maxsize=65536)
+def _parts(node: t.Statement) -> tuple[t.Node, ...]:
+    """What the expressions of the statement itself are made of, in run order."""
+    return tuple(part for expr in own_expressions(node) for part in t.walk(expr))
 
 
 def _suppresses(expr: t.Expr) -> bool:

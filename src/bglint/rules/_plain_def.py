@@ -22,8 +22,12 @@ def may_be_def(project: Project, site: TaskSite, task: t.Function) -> bool:
     """True where nothing in the task needs the event loop, and nobody awaits it."""
     if site.kind == "create_task" or task.is_lambda or task.is_generator or awaits(task):
         return False
-    needs_loop = any(contact.effect == "needs-loop" for contact in project.contacts(site))
-    return not needs_loop and not project.roles.callers(task)
+    return not _needs_loop(project, site) and not project.roles.callers(task)
+
+
+@lru_cache(maxsize=1024)
+def _needs_loop(project: Project, site: TaskSite) -> bool:
+    return any(contact.effect == "needs-loop" for contact in project.contacts(site))
 
 
 def plain_def(project: Project, site: TaskSite) -> Fix | None:
@@ -33,7 +37,7 @@ def plain_def(project: Project, site: TaskSite) -> Fix | None:
         return None
     if (
         _is_override(project, task)
-        or _is_used(project, task)
+        or used_elsewhere(project, task)
         or _uses_a_connection_from_elsewhere(project, site)
     ):
         return None
@@ -71,7 +75,7 @@ def _is_override(project: Project, task: t.Function) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _is_used(project: Project, task: t.Function) -> bool:
+def used_elsewhere(project: Project, task: t.Function) -> bool:
     """True where its name stands anywhere but in its `def`, in imports and where it is handed over as a task."""
     own = project.program.span(task, task.source)
     known = {(task.source.path, own.line, own.column), *_handed(project, task)}

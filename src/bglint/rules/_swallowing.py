@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bglint import tree as t
 from bglint.project import Project
@@ -169,18 +170,21 @@ def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
     if _only_tidies(body):
         return False
     parts = list(t.walk(*body))
-    inside = set(map(id, parts))
-    edges, outers = project.steps(visit.frame)
-    near = visit.depth < NEAR
-    if near and any(
-        isinstance(e, Edge) and isinstance(e.node, t.Call) and id(e.node) in inside for e in edges
-    ):
-        return True
-    if any(isinstance(o, Outer) and id(o.node) in inside and _is_remote(o) for o in outers):
+    calls, remote = _work(project, visit.frame)
+    if not remote.isdisjoint(parts) or (visit.depth < NEAR and not calls.isdisjoint(parts)):
         return True
     return any(isinstance(node, t.Await | t.Raise) for node in parts) or (
         visit.before is None and bool(_calls(parts))
     )
+
+
+@lru_cache(maxsize=8192)
+def _work(project: Project, frame: Frame) -> tuple[frozenset[t.Node], frozenset[t.Node]]:
+    """The first-party calls of a function, and the calls that leave the process."""
+    edges, outers = project.steps(frame)
+    calls = (e.node for e in edges if isinstance(e, Edge) and isinstance(e.node, t.Call))
+    remote = (o.node for o in outers if isinstance(o, Outer) and _is_remote(o))
+    return frozenset(calls), frozenset(remote)
 
 
 def _is_remote(outer: Outer) -> bool:

@@ -113,7 +113,9 @@ def _level(project: Project, site: TaskSite, written: Written) -> Level | None:
     answers = {can_be_called(project, value) for value in values}
     if _calls_abstract(project, written):
         return None
-    if answers == {"no"} and _is_written_as_value(written.expr, values):
+    if answers == {"no"} and (
+        _is_written_as_value(written.expr, values) or _is_result_of_call(project, written)
+    ):
         return "error"
     if "yes" in answers or not _is_unknown_call(project, written):
         return None
@@ -136,6 +138,15 @@ def _is_written_as_value(expr: t.Expr, values: Values) -> bool:
     if isinstance(expr, t.Constant):
         return expr.value is not None
     return all(isinstance(value, (Coroutine, Generator)) or is_started(value) for value in values)
+
+
+def _is_result_of_call(project: Project, written: Written) -> bool:
+    """`done = f(x)` and then `add_task(done)`, with no other value for the name."""
+    function = written.frame.function
+    if not isinstance(written.expr, t.Name) or function is None:
+        return False
+    bound = project.scope(function).bindings.get(written.expr.id, [])
+    return len(bound) == 1 and not bound[0].steps and isinstance(bound[0].value, t.Call)
 
 
 def _is_unknown_call(project: Project, written: Written) -> bool:

@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.model import Finding, Step
-from bglint.project import Project, name_of
+from bglint.project import Project, dotted, name_of
 from bglint.rule import rule
 from bglint.rules._handmade import Shared, Use, is_made_by_hand, shared, uses_in
+from bglint.rules._kept_on_self import Kept, kept_on_self, uses
 from bglint.rules._left_out import LeftOut, left_out
 from bglint.rules._parents import parent
 from bglint.rules._told import told
 from bglint.sites import TaskSite
+from bglint.values import Frame
 
 _CURE = "take `{name}: BackgroundTasks` as a parameter of the route and hand it down, or give it to a response: `background={name}`"
 
@@ -89,6 +91,9 @@ def unattached_tasks(project: Project) -> Iterator[Finding]:
         if call is not None and call not in seen:
             seen.add(call)
             yield from _forgotten(project, site, call)
+        elif (own := kept_on_self(site)) is not None and own.call not in seen:
+            seen.add(own.call)
+            yield from _forgotten_on_self(project, site, own)
         elif site.kind == "BackgroundTask" and site.call not in seen:
             seen.add(site.call)
             yield from _single(project, site)
@@ -124,6 +129,12 @@ def _forgotten(project: Project, site: TaskSite, call: t.Call) -> Iterator[Findi
     if any(use.fate in ("runs", "escapes") for use in _uses(site, function, name)):
         return
     yield _report(project, site, call, f"`{name}`")
+
+
+def _forgotten_on_self(project: Project, site: TaskSite, kept: Kept) -> Iterator[Finding]:
+    fates = {use.fate for use in uses(project, kept)}
+    if "adds" in fates and not fates & {"runs", "escapes"}:
+        yield _report(project, site, kept.call, f"`{dotted(site.call.func).rpartition('.')[0]}`", kept.frame)
 
 
 def _name(call: t.Call, function: t.Function) -> str | None:
@@ -170,9 +181,10 @@ def _is_target(node: t.Name, function: t.Function) -> bool:
     return isinstance(above, t.Assign) and node in above.targets
 
 
-def _report(project: Project, site: TaskSite, call: t.Call, what: str) -> Finding:
-    name = what.strip("`") if what.startswith("`") else "tasks"
-    made = project.step(call, site.frame, f"`{name_of(site.frame)}` makes {what} itself")
+def _report(project: Project, site: TaskSite, call: t.Call, what: str, maker: Frame | None = None) -> Finding:
+    name = what.strip("`").rpartition(".")[2] if what.startswith("`") else "tasks"
+    maker = maker or site.frame
+    made = project.step(call, maker, f"`{name_of(maker)}` makes {what} itself")
     message = f"{what} is made by hand and no response ever gets it: `{project.task_name(site)}` never runs"
     return told(
         project, "BG106", site.call, site.frame, message, _CURE.format(name=name), site=site, trace=(made,)

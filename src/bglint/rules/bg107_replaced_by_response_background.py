@@ -9,6 +9,7 @@ from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, name_of
 from bglint.rule import rule
+from bglint.rules._deeds import way_to
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._injection import dependencies
 from bglint.rules._paths import Call, Walker, Way
@@ -192,9 +193,19 @@ def _lost(project: Project, route: t.Function, own: Own) -> TaskSite | None:
     if not ways:
         return None
     for site in _sites_of(project, route):
-        if any(id(_place(site)) in way.passed for way in ways):
+        if any(id(_place(site)) in way.passed for way in ways) and _comes_to(project, site, own):
             return site
     return _by_dependency(project, route)
+
+
+def _comes_to(project: Project, site: TaskSite, own: Own) -> bool:
+    """Is a task that is added in the helper which builds the response added on the way to it?"""
+    for frame, place in way_to(site):
+        if frame.function is own.frame.function:
+            both = {id(place), id(own.node)}
+            ways = Walker(project, frame, {node: Call() for node in both}).ways()
+            return any(both <= way.passed for way in ways)
+    return True
 
 
 def _ways(project: Project, route: t.Function, frame: Frame, own: Own) -> set[Way]:

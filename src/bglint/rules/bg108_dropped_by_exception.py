@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
 
 from bglint import tree as t
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, dotted, name_of
 from bglint.rule import rule
 from bglint.rules._conditions import exclude_each_other
+from bglint.rules._fallible import raises_always
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._paths import Call, Walker, Way
 from bglint.rules._told import told
 from bglint.rules._written import is_given
-from bglint.sites import TaskSite
+from bglint.sites import TaskSite, awaited_there
 from bglint.values import Frame
 
 
@@ -104,6 +107,20 @@ def _is_carried_by_the_response(site: TaskSite) -> bool:
         site.role.kind in ("route", "dependency")
         and not is_made_by_hand(site.receiver)
         and _levels(site)[-1][0].function is site.role.function
+        and not _is_apart(site)
+    )
+
+
+def _is_apart(site: TaskSite) -> bool:
+    """True where the adding coroutine is given to somebody else to run: what it raises does not come back."""
+    levels = _levels(site)
+    return any(
+        frame.function is not None
+        and isinstance(call, t.Call)
+        and outer.function is not None
+        and frame.function.is_async
+        and not awaited_there(call, outer.function)
+        for (frame, _), (outer, call) in pairwise(levels)
     )
 
 
@@ -116,6 +133,8 @@ def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:
     """How sure it is that the task is lost, and the first raise that loses it."""
     call, first = Call(), None
     for frame, place in _levels(site):
+        if not call.raises and not _may_raise(project, frame):
+            continue
         ways = [way for way in Walker(project, frame, {id(place): call}).ways() if id(place) in way.passed]
         ways = [way for way in ways if not _is_impossible(project, way, place, frame)]
         raising = [way for way in ways if way.end == "raise"]
@@ -129,6 +148,16 @@ def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:
     if first is None or not call.raises:
         return None
     return ("warning" if call.goes_on else "error"), *first
+
+
+@lru_cache(maxsize=8192)
+def _may_raise(project: Project, frame: Frame) -> bool:
+    """Does a function raise anywhere? Where it does not, its ways need not be walked for each of its tasks."""
+    nodes = t.walk_function(frame.function) if frame.function is not None else ()
+    return any(
+        isinstance(node, t.Raise) or (isinstance(node, t.Call) and bool(raises_always(project, node, frame)))
+        for node in nodes
+    )
 
 
 def _is_impossible(project: Project, way: Way, place: t.Node, frame: Frame) -> bool:

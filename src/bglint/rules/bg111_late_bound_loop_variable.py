@@ -174,12 +174,18 @@ def _targets(expr: t.Expr) -> set[str]:
 
 def _of_loop(node: t.For | t.While) -> set[str]:
     """The loop's own variables, and what each iteration sets from them; in a `while` what it fetches."""
-    found = _targets(node.target) if isinstance(node, t.For) else set()
+    found = _targets(node.target) if isinstance(node, t.For) else _counted(node)
     for targets, value in _assignments(node):
         fetched = isinstance(node, t.While) and any(isinstance(inner, t.Call) for inner in t.walk(value))
         if fetched or _targets(value) & found:
             found |= {target.id for target in targets if isinstance(target, t.Name)}
     return found
+
+
+def _counted(node: t.While) -> set[str]:
+    """`page` of `while page < last: ...; page += 1`."""
+    counts = (part for part in t.walk(node) if isinstance(part, t.Assign) and part.operator)
+    return {name for part in counts for name in _targets(part.targets[0])} & _targets(node.test)
 
 
 def _assignments(node: t.Node) -> Iterator[tuple[tuple[t.Expr, ...], t.Expr]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.rule import rule
-from bglint.rules._contacts import Meeting, blocking
+from bglint.rules._contacts import Meeting, argument, blocking, number
 from bglint.rules._offload import blocked
 
 
@@ -70,7 +71,13 @@ def blocking_sleep(project: Project) -> Iterator[Finding]:
     and runs any other in a thread.
     """
     for meeting in blocking(project, "sleep"):
-        yield blocked(project, "BG201", meeting, "sleeps", fix=_fix(project, meeting))
+        if _lasts(project, meeting):
+            yield blocked(project, "BG201", meeting, "sleeps", fix=_fix(project, meeting))
+
+
+def _lasts(project: Project, meeting: Meeting) -> bool:
+    """False for `time.sleep(0)`, which only lets other threads have their turn."""
+    return number(project, argument(meeting.contact, 0), meeting.frame) != 0
 
 
 def _fix(project: Project, meeting: Meeting) -> Fix | None:
@@ -88,4 +95,10 @@ def _fix(project: Project, meeting: Meeting) -> Fix | None:
 
 
 def _is_statement(call: t.Call, function: t.Function) -> bool:
-    return any(isinstance(node, t.Evaluate) and node.value is call for node in t.walk_function(function))
+    return call in _statements(function)
+
+
+@lru_cache(maxsize=1024)
+def _statements(function: t.Function) -> frozenset[t.Node]:
+    """The expressions that are statements of their own."""
+    return frozenset(node.value for node in t.walk_function(function) if isinstance(node, t.Evaluate))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bglint.model import Finding
 from bglint.project import Project
 from bglint.rule import rule
-from bglint.rules._contacts import blocking
+from bglint.rules._contacts import blocking_again
 from bglint.rules._offload import blocked
 
 
@@ -88,5 +88,5 @@ def blocking_database(project: Project) -> Iterator[Finding]:
     The witness watches the sqlite3 driver below SQLAlchemy: in the bad apps statements are executed in the thread of
     the event loop, in the others they are not.
     """
-    for meeting in blocking(project, "database"):
+    for meeting in blocking_again(project, "database"):
         yield blocked(project, "BG203", meeting, "waits for the database")

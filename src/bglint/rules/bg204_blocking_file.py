@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bglint.model import Finding
 from bglint.project import Project
 from bglint.rule import rule
-from bglint.rules._contacts import blocking
+from bglint.rules._contacts import blocking_again
 from bglint.rules._offload import blocked
 
 
@@ -67,5 +67,5 @@ def blocking_file(project: Project) -> Iterator[Finding]:
     The witness watches `open` and `os.scandir`: in the bad apps they are called in the thread of the event loop, in
     the others they are not.
     """
-    for meeting in blocking(project, "file"):
+    for meeting in blocking_again(project, "file"):
         yield blocked(project, "BG204", meeting, "waits for the file system")

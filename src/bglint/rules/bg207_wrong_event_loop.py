@@ -15,7 +15,7 @@ from bglint.values import Frame, Outside
 
 NEEDS_A_RUNNING_LOOP = (
     "asyncio.create_task", "asyncio.ensure_future", "asyncio.get_running_loop", "asyncio.get_event_loop",
-    "asyncio.current_task",
+    "asyncio.current_task", "asyncio.gather",
 )  # fmt: skip
 BACK_TO_THE_LOOP = (
     "asyncio.AbstractEventLoop.call_soon_threadsafe", "anyio.from_thread.run", "anyio.from_thread.run_sync",
@@ -30,8 +30,8 @@ def wrong_event_loop(project: Project) -> Iterator[Finding]:
 
     ## What it does
     In what an `async def` task runs: `asyncio.run`, `run_until_complete`, `anyio.run`. In what a `def` task runs, in
-    its thread: `asyncio.create_task`, `ensure_future`, `get_running_loop`, `get_event_loop`, and `set`, `release` or
-    `put_nowait` of an asyncio object that belongs to the app's loop. As a warning: an `asyncio.run` (or a loop of
+    its thread: `asyncio.create_task`, `ensure_future`, `gather`, `get_running_loop`, `get_event_loop`, and `set`,
+    `release` or `put_nowait` of an asyncio object that belongs to the app's loop. As a warning: an `asyncio.run` (or a loop of
     its own) in a `def` task whose coroutine uses a client, an engine or a lock that the app's loop uses, too.
 
     ## Why is this bad?

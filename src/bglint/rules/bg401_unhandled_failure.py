@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bglint import tree as t
-from bglint.model import Finding
+from bglint.model import Finding, Fix
 from bglint.project import Project, short_function
 from bglint.rule import finding, rule
+from bglint.rules._contacts import path as way
 from bglint.rules._failing import Spot, definition, weak_spot
+from bglint.rules._in_try import in_try
+from bglint.rules._loggers import is_local, logger
 from bglint.rules._middleware import swallows
+from bglint.rules._plain_def import used_elsewhere
 
 CURE = (
     "Catch it in the task: `except Exception: logger.exception(...)`, and write down a failed state "
@@ -18,7 +22,7 @@ CURE = (
 )
 
 
-@rule("BG401", level="warning")
+@rule("BG401", level="warning", fixable="unsafe")
 def unhandled_failure(project: Project) -> Iterator[Finding]:
     """The client has its 200, the task fails, and nobody hears of it.
 
@@ -103,7 +107,8 @@ def _told(project: Project, spot: Spot) -> Finding:
     node, frame = written or (spot.site.call, spot.site.frame)
     name = short_function(written[0]) if written else project.task_name(spot.site)
     message = f"`{name}` can fail at {spot.called} and nothing catches it: {_price(project, spot)}."
-    found = finding(project, "BG401", node, frame, message, CURE, site=spot.site)
+    fix = _fix(project, spot, written[0]) if written else None
+    found = finding(project, "BG401", node, frame, message, CURE, site=spot.site, fix=fix)
     return replace(found, trace=spot.trace(project))
 
 
@@ -112,3 +117,21 @@ def _price(project: Project, spot: Spot) -> str:
     if swallows(project, spot.site.frame.path):
         return f"{price}; with this project's HTTP middleware not even a log line is left"
     return price
+
+
+def _fix(project: Project, spot: Spot, task: t.Function) -> Fix | None:
+    """The task's body in a `try` that logs; none where others call the task and may want its exception."""
+    if task.is_lambda or task.is_generator or not _passes(spot, task) or used_elsewhere(project, task):
+        return None
+    path, place = task.source.path, project.program.span(task, task.source)
+    log = logger(project, path)
+    if is_local(project, log.name, project.frame(task)):
+        return None
+    statement = f'{log.name}.exception("{task.name} failed")'
+    wrapped = in_try(project.source(path), path, place.line, place.column, statement)
+    return Fix("Catch and log what fails in the task", (*log.made, *wrapped), safe=False) if wrapped else None
+
+
+def _passes(spot: Spot, task: t.Function) -> bool:
+    """True where the error comes through the task's own body, and not through a decorator around it."""
+    return any(frame.function is task for frame, _ in way(spot.visit, spot.node))

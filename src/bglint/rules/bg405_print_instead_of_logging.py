@@ -137,35 +137,43 @@ def _can_log(project: Project, call: t.Call, frame: Frame, logger: Logger) -> bo
     text = project.text(call, frame)
     if not re.match(r"print\s*\(", text) or edits.has_comment(text) or is_local(project, logger.name, frame):
         return False
-    return bool(call.arguments) and all(
-        not a.star and a.keyword in (None, "file", "flush") for a in call.arguments
-    )
+    if any(a.star or a.keyword not in (None, "file", "flush") for a in call.arguments):
+        return False
+    values = [a for a in call.arguments if a.keyword is None]
+    return bool(values) and (bool(logger.placeholder) or _is_text(values))
 
 
 def _rewritten(project: Project, call: t.Call, frame: Frame, logger: Logger) -> Edit:
     values = [argument for argument in call.arguments if argument.keyword is None]
     method = "exception" if _in_handler(project, call, frame) else "info"
-    given = ", ".join(_arguments(project, values, frame, logger.braces))
+    given = ", ".join(_arguments(project, values, frame, logger.placeholder))
     return edits.replace(frame.path, project.span(call, frame), f"{logger.name}.{method}({given})")
 
 
-def _arguments(project: Project, values: list[t.Argument], frame: Frame, braces: bool) -> list[str]:
+def _arguments(project: Project, values: list[t.Argument], frame: Frame, placeholder: str) -> list[str]:
     """The message with the literals in it, then what is to be put into it."""
     others = [value for value in values if _literal(value) is None]
-    if len(values) == 1 and (not others or isinstance(values[0].value, t.Text)):
+    if len(values) == 1 and _is_text(values):
         return [project.text(values[0], frame)]
     if not others:
         return [edits.quoted(" ".join(_literal(value) or "" for value in values))]
-    message = " ".join(_placed(value, braces) for value in values)
+    message = " ".join(_placed(value, placeholder) for value in values)
     return [edits.quoted(message), *(_alone(project.text(value, frame), value) for value in others)]
 
 
-def _placed(value: t.Argument, braces: bool) -> str:
+def _is_text(values: list[t.Argument]) -> bool:
+    """True for what needs no placeholder: literals, or one f-string."""
+    return all(_literal(v) is not None for v in values) or (
+        len(values) == 1 and isinstance(values[0].value, t.Text)
+    )
+
+
+def _placed(value: t.Argument, placeholder: str) -> str:
     """What stands in the message for one value: a literal as it is, else a placeholder."""
     text = _literal(value)
     if text is None:
-        return "{}" if braces else "%s"
-    return text.replace("{", "{{").replace("}", "}}") if braces else text.replace("%", "%%")
+        return placeholder
+    return text.replace("%", "%%") if placeholder == "%s" else text.replace("{", "{{").replace("}", "}}")
 
 
 def _alone(text: str, argument: t.Argument) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ CURE = (
     "Let the earlier task keep its failures to itself and be quick; or make one task of both, "
     "with what must happen in a `finally`."
 )
+
+Heavy = tuple[TaskSite, str]
+"""A task that holds up those behind it, and why."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,8 +106,11 @@ def waits_for_earlier_task(project: Project) -> Iterator[Finding]:
     """
     found: dict[t.Call, Wait] = {}
     for sites in _by_request(project):
+        side_by_side = all(site.function is sites[0].function and not site.context.hops for site in sites)
+        ordered = sorted(sites, key=lambda site: site.call.at) if side_by_side else sites
+        heavy = [(site, why) for site in ordered if (why := burden(project, site))]
         for later in sites:
-            wait = _wait(project, later, sites)
+            wait = _wait(project, later, _above(heavy, later) if side_by_side else reversed(heavy))
             if wait is not None:
                 found.setdefault(later.call, wait)
     for wait in found.values():
@@ -111,22 +118,26 @@ def waits_for_earlier_task(project: Project) -> Iterator[Finding]:
 
 
 def _by_request(project: Project) -> Iterator[list[TaskSite]]:
-    """The tasks that one handler adds, itself or through what it calls."""
+    """The tasks that one handler adds, itself or through what it calls, where they are several."""
     found: dict[t.Function, list[TaskSite]] = defaultdict(list)
     for site in project.sites:
         if site.kind == "add_task" and site.role is not None and not runs_its_own_way(project, site):
             found[site.role.function].append(site)
-    yield from found.values()
+    yield from (sites for sites in found.values() if len({site.call for site in sites}) > 1)
 
 
-def _wait(project: Project, later: TaskSite, sites: list[TaskSite]) -> Wait | None:
+def _wait(project: Project, later: TaskSite, heavy: Iterator[Heavy]) -> Wait | None:
     """The nearest earlier task that makes a later one wait."""
-    for earlier in reversed(sites):
+    for earlier, why in heavy:
         if earlier.call is not later.call and comes_before(project, earlier, later):
-            why = burden(project, earlier)
-            if why:
-                return Wait(later, earlier, why)
+            return Wait(later, earlier, why)
     return None
+
+
+def _above(heavy: list[Heavy], later: TaskSite) -> Iterator[Heavy]:
+    """Those that stand above in the same function, nearest first."""
+    end = bisect_left(heavy, later.call.at, key=lambda pair: pair[0].call.at)
+    return (heavy[number] for number in range(end - 1, -1, -1))
 
 
 def _told(project: Project, wait: Wait) -> Finding:

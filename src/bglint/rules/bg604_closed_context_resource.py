@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project, dotted
+from bglint.project import Project, dotted, short_function
 from bglint.rule import finding, rule
+from bglint.rules._deeds import way_to
 from bglint.rules._handed import cancelled_there, handed, worked_with
 from bglint.rules._owners import closes, is_resource
 from bglint.rules._uploads import upload_of
+from bglint.scope import Chain
 from bglint.sites import TaskSite
 from bglint.values import Birth, Frame, Generator, Outside, Value
 
@@ -32,7 +34,8 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
     So the file is closed, the client refuses to send, the temporary folder is deleted with all that was stored in it.
     A closed SQLAlchemy session does not even complain: it opens again, and its connection is lost to the pool. The
     user has the answer "accepted" all the same. This is so in every FastAPI version, and for tasks started with
-    `asyncio.create_task` in the block too, unless the block waits for them.
+    `asyncio.create_task` in the block too, unless the block waits for them. The block of a dependency with `yield` ends
+    before the tasks in FastAPI 0.106 to 0.117.
 
     ## Example
     ```python
@@ -109,49 +112,74 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
 def _closed(project: Project, site: TaskSite) -> Iterator[Birth]:
     """The `with` bindings of the request that reach the task."""
     for value in handed(project, site):
-        yield from (birth for source in sources(project, value) for birth in _block(project, source))
-    own = {visit.frame for visit in project.visits(site)}
+        yield from (birth for source in sources(project, value) for birth in _block(project, site, source))
+    own = {visit.frame.function for visit in project.visits(site)}
     for value, _ in worked_with(project, site):
-        if value.birth is not None and value.birth.frame not in own:
-            yield from _block(project, value)
+        if value.birth is not None and value.birth.frame.function not in own:
+            yield from _block(project, site, value)
 
 
-def _block(project: Project, value: Value) -> Iterator[Birth]:
+def _block(project: Project, site: TaskSite, value: Value) -> Iterator[Birth]:
     """The `with` that bound a value, if it closes it and is over when the task runs."""
     birth = value.birth
     if upload_of(project, value) is not None:
         return  # BG602 knows more of uploads
-    if birth is not None and birth.kind == "call" and _is_closed_by_hand(project, value, birth):
+    if birth is not None and birth.kind == "call" and _is_closed_by_hand(project, site, value, birth):
         yield birth
     if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):
         return
-    if birth.frame.function is None or birth.frame.function.is_generator:
+    if not _ends_before_tasks(project, site, birth.frame):
         return
     managers = project.evaluate(birth.node.value, birth.frame)
     generators = [manager for manager in managers if isinstance(manager, Generator)]
-    if any(closes(project, each.func, value, birth.name) for each in generators) or (
+    if any(closes(project, each.func, value, birth.name, call=each.call) for each in generators) or (
         not generators and is_resource(value, birth.name)
     ):
         yield birth
 
 
-def _is_closed_by_hand(project: Project, value: Value, birth: Birth) -> bool:
+def _ends_before_tasks(project: Project, site: TaskSite, frame: Frame) -> bool:
+    """True for a block of a handler. A dependency with `yield` that adds the task itself ends first in some versions."""
+    if frame.function is None or not frame.function.is_generator:
+        return frame.function is not None
+    adds_it = any(passed == frame for passed, _ in way_to(site))
+    return adds_it and project.framework(frame.path).closes_before_tasks is True
+
+
+def _is_closed_by_hand(project: Project, site: TaskSite, value: Value, birth: Birth) -> bool:
     """True where the handler that made a session or client itself calls its `close()`."""
     function = birth.frame.function
     if function is None or function.is_generator or not is_resource(value):
         return False
+    added = [node for frame, node in way_to(site) if frame == birth.frame]
     return any(
         isinstance(node, t.Call)
         and isinstance(node.func, t.Attribute)
         and node.func.name in ("close", "aclose")
-        and not _is_for_errors(project, node, function)
+        and not _is_elsewhere(project.chain(node, function), birth, added)
         and value in project.evaluate(node.func.value, birth.frame)
         for node in t.walk_function(function)
     )
 
 
-def _is_for_errors(project: Project, node: t.Node, function: t.Function) -> bool:
-    return any(part.startswith("handler") for _, part in project.chain(node, function))
+def _is_elsewhere(chain: Chain, birth: Birth, added: list[t.Node]) -> bool:
+    """True for a close that no task sees: after an error, or on a way that leaves before the task is added."""
+    blocks: list[t.Block] = [block for node, part in chain if (block := getattr(node, part, ()))]
+    loops = [node for node, _ in chain if isinstance(node, (t.For, t.While))]
+    return (
+        any(part.startswith("handler") for _, part in chain)
+        or any(isinstance(block[-1], t.Raise) for block in blocks)
+        or any(_returns_before(block[-1], added) for block in blocks)
+        or (_goes_round(blocks) and bool(loops) and loops[-1].at < birth.node.at)
+    )
+
+
+def _returns_before(last: t.Statement, added: list[t.Node]) -> bool:
+    return isinstance(last, t.Return) and all(last.at < node.at for node in added)
+
+
+def _goes_round(blocks: list[t.Block]) -> bool:
+    return any(isinstance(block[-1], t.Continue) for block in blocks)
 
 
 # ---------------------------------------------------------------------- paths
@@ -224,10 +252,18 @@ def _report(project: Project, site: TaskSite, birth: Birth) -> Finding:
         made = dotted(birth.node)
         message = f"The handler closes what `{made}` gave it before it returns; the task `{task}` {then}."
         return finding(project, CODE, site.call, site.frame, message, "Open it in the task.", site=site)
-    name, manager = birth.name, dotted(birth.node.value)
-    message = f"The `with` block closes `{name}` before the handler returns; the task `{task}` {then}."
+    name, manager, left = birth.name, dotted(birth.node.value), _left(project, birth.frame)
+    message = f"The `with` block closes `{name}` {left}; the task `{task}` {then}."
     cure = f"Open `{name}` in the task, or pass what was read from it."
     if "Temporary" in manager:
-        message = f"The `with` block deletes `{name}` before the handler returns; the task `{task}` {then}."
+        message = f"The `with` block deletes `{name}` {left}; the task `{task}` {then}."
         cure = "Keep it until the task is done (`tempfile.mkdtemp()`, `delete=False`), and let the task remove it."
     return finding(project, CODE, site.call, site.frame, message, cure, site=site)
+
+
+def _left(project: Project, frame: Frame) -> str:
+    """When the block of a function is over."""
+    function = frame.function
+    if function is None or not function.is_generator:
+        return "before the handler returns"
+    return f"when FastAPI {project.framework(frame.path).fastapi} ends `{short_function(function)}`"

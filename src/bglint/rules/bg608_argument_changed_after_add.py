@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import lru_cache
 
 from bglint import tree as t
 from bglint.model import Finding
@@ -98,9 +100,9 @@ def _changed(project: Project, site: TaskSite) -> Iterator[tuple[str, t.Node]]:
     function = site.function
     for name in (argument.value for argument in site.arguments):
         if isinstance(name, t.Name) and function is not None and not _is_session(project, name, site):
-            for node in t.walk_function(function):
+            for node in _changes(function).get(name.id, ()):
                 later = may_follow(project, ((site.frame, site.call),), ((site.frame, node),))
-                if later and _changes(node, name.id) and _is_same(project, function, name, node):
+                if later and _is_same(project, function, name, node):
                     yield name.id, node
 
 
@@ -116,18 +118,23 @@ def _deed(project: Project, node: t.Node, site: TaskSite) -> str:
     return project.text(targets[0], site.frame) + (" = ..." if isinstance(node, t.Assign) else "")
 
 
-def _changes(node: t.Node, name: str) -> bool:
+@lru_cache(maxsize=1024)
+def _changes(function: t.Function) -> dict[str, list[t.Node]]:
+    """What changes an object in place, by the name of the object."""
+    found: dict[str, list[t.Node]] = defaultdict(list)
+    for node in t.walk_function(function):
+        names = (expr.id for expr in _changed_by(node) if isinstance(expr, t.Name))
+        for name in dict.fromkeys(names):
+            found[name].append(node)
+    return found
+
+
+def _changed_by(node: t.Node) -> Iterator[t.Expr]:
     if isinstance(node, t.Call):
-        func = node.func
-        return isinstance(func, t.Attribute) and func.name in _CHANGES and _is(func.value, name)
-    targets = node.targets if isinstance(node, (t.Assign, t.Delete)) else ()
-    return any(
-        isinstance(target, (t.Subscript, t.Attribute)) and _is(target.value, name) for target in targets
-    )
-
-
-def _is(expr: t.Expr, name: str) -> bool:
-    return isinstance(expr, t.Name) and expr.id == name
+        if isinstance(node.func, t.Attribute) and node.func.name in _CHANGES:
+            yield node.func.value
+    elif isinstance(node, (t.Assign, t.Delete)):
+        yield from (target.value for target in node.targets if isinstance(target, (t.Subscript, t.Attribute)))
 
 
 def _is_same(project: Project, function: t.Function, name: t.Name, node: t.Node) -> bool:

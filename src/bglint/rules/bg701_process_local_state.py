@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bglint import tree as t
 from bglint.model import Finding
@@ -149,7 +150,20 @@ def _changes(project: Project) -> Iterator[tuple[State, Visit, t.Node]]:
     for site in project.sites:
         for visit in project.visits(site):
             if visit.where != "process":
-                yield from ((state, visit, node) for state, node in written(project, visit.frame))
+                for state, node in written(project, visit.frame):
+                    if not _is_claimed_flag(project, site, state, node):
+                        yield state, visit, node
+
+
+def _is_claimed_flag(project: Project, site: TaskSite, state: State, node: t.Node) -> bool:
+    """True for a flag that the handler, or what leads from it to the registration, has set already."""
+    if not isinstance(node, t.Assign) or not isinstance(node.value, t.Constant):
+        return False
+    if not all(isinstance(target, t.Name) for target in node.targets):
+        return False
+    return any(
+        _claims(project, frame, state) for frame in (site.frame, *(hop.frame for hop in site.context.hops))
+    )
 
 
 def _reader(project: Project, state: State, in_tasks: set[t.Function | None]) -> t.Function | None:
@@ -201,9 +215,14 @@ def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch,
     """The flags that the handler, or what leads from it to the registration, tests before it registers."""
     steps = [*((hop.frame, hop.node) for hop in site.context.hops), (site.frame, site.call)]
     for frame, until in steps if site.role is not None else ():
-        for node in project.nodes(frame):
-            if isinstance(node, t.Branch) and node.at < until.at and _decides(project, node, until, frame):
+        for node in _branches(project, frame):
+            if node.at < until.at and _decides(project, node, until, frame):
                 yield from ((frame, node, state) for state in _named(project, node.test, frame))
+
+
+@lru_cache(maxsize=1024)
+def _branches(project: Project, frame: Frame) -> tuple[t.Branch, ...]:
+    return tuple(node for node in project.nodes(frame) if isinstance(node, t.Branch))
 
 
 def _decides(project: Project, branch: t.Branch, until: t.Node, frame: Frame) -> bool:

@@ -1,0 +1,276 @@
+"""Break every rule on purpose and see whether a test notices: `python -m tests.mutation [BG201 ...]`.
+
+Each mutant of a rule (see mutants.py) is judged by what test_rules and test_docs ask, on projects that are read once
+and in a forked process each; one that gets through meets the other tests that look at the rule, and mypy. What came out
+is kept in `.mutation/`, and a rule is judged again when it, or one of its fixtures, has changed.
+
+mutmut and cosmic-ray start a test run for each mutant: minutes for one rule, where all of its fixtures, once they are
+read, are judged in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import bglint.rules
+from bglint import Config
+from bglint.discover import discover
+from bglint.lint import _unique
+from bglint.project import Project
+from bglint.rule import Rule, registry
+from tests.mutants import Mutant, mutants
+from tests.mutation_types import TypeChecker
+from tests.test_docs import sections
+from tests.test_rules import _VERSION, APPS, FIXTURES, Mark, marked, own_code, reported
+
+ROOT = Path(__file__).parent.parent
+RULES = Path(bglint.rules.__path__[0])
+KEPT = ROOT / ".mutation"
+SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A project that was read, the rule that it is about, and what every rule has to find there.
+
+    A fixture has marks; an app of a page has none, only the rules that must find something in it. What a comment
+    silences is asked of nobody.
+    """
+
+    folder: Path
+    project: Project
+    own: str
+    marks: dict[Mark, str] | None
+    codes: frozenset[str] = frozenset()
+
+    def holds(self, rule: Rule) -> bool:
+        """Whether the rule finds here what it should, and nothing else."""
+        os.chdir(self.folder)
+        if any(rule.code in comment for comment in _silenced(self.folder)):
+            return True
+        found = _unique(rule.check(self.project))
+        found = [each for each in found if each.level != "advice" or each.code == self.own]
+        if self.marks is None:
+            return {each.code for each in found} == self.codes & {rule.code}
+        marks = {mark: level for mark, level in self.marks.items() if mark[1] == rule.code}
+        levels = {("expect", f.code, f.path, f.span.line): f.level for f in found}
+        return reported(tuple(found)) == set(marks) and all(
+            levels[mark] == level for mark, level in marks.items() if level
+        )
+
+
+@cache
+def _silenced(folder: Path) -> list[str]:
+    """What the comments of a project silence."""
+    texts = (path.read_text("utf-8") for path in folder.rglob("*.py"))
+    return [codes for text in texts for codes in re.findall(r"# bglint: ignore\[(.+?)\]", text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of the mutants of one rule; `state` names the rule and fixtures that they were judged with."""
+
+    state: str
+    by_tests: int
+    by_types: int
+    survivors: tuple[str, ...]
+
+
+def main(codes: list[str]) -> int:
+    """Judge the rules named, or all of them, and say what got through."""
+    rules = [rule for rule in _rules() if not codes or rule.code in codes]
+    with tempfile.TemporaryDirectory() as folder:
+        outcomes = list(_judged(rules, Path(folder)))
+    tests, types = sum(each.by_tests for each in outcomes), sum(each.by_types for each in outcomes)
+    total = tests + types + sum(len(each.survivors) for each in outcomes)
+    print(f"{total} mutants of {len(rules)} rules: {tests} noticed by tests, {types} by mypy")
+    return 0
+
+
+def _rules() -> list[Rule]:
+    """All but those that judge comments, which stand in `suppress.py`."""
+    return [rule for code, rule in registry().items() if not code.startswith("BG9")]
+
+
+def _judged(rules: Iterable[Rule], folder: Path) -> Iterator[Outcome]:
+    judge: Judge | None = None
+    for rule in rules:
+        outcome = _kept(rule)
+        if outcome is None:
+            judge = judge or Judge(folder)
+            outcome = judge.judge(rule)
+            _keep(rule, outcome)
+        _print(rule, outcome)
+        yield outcome
+    if judge:
+        judge.types.stop()
+
+
+def _print(rule: Rule, outcome: Outcome) -> None:
+    total = outcome.by_tests + outcome.by_types + len(outcome.survivors)
+    print(f"{rule.code} {total}: {outcome.by_tests} by tests, {outcome.by_types} by mypy", flush=True)
+    for survivor in outcome.survivors:
+        print(f"    {survivor}", flush=True)
+
+
+# ---------------------------------------------------------------------- cases
+
+
+def _read(folder: Path) -> list[Case]:
+    """Every fixture and every app of a page, read by all rules."""
+    cases = [*_fixtures(folder), *_pages(folder)]
+    for case in cases:
+        for rule in _rules():
+            assert case.holds(rule), (case.folder, rule.code)
+    gc.collect()
+    gc.freeze()
+    return cases
+
+
+def _fixtures(home: Path) -> Iterator[Case]:
+    known = {rule.code for rule in _rules()}
+    for fixture in (path for path in APPS if own_code(path) in known):
+        folder = home / fixture.parent.name / fixture.name
+        if fixture.is_dir():
+            shutil.copytree(fixture, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            folder.mkdir(parents=True)
+            shutil.copy(fixture, folder)
+        main = folder / ("main.py" if fixture.is_dir() else fixture.name)
+        yield Case(folder, _project(folder, main), own_code(fixture), marked(folder))
+
+
+def _pages(home: Path) -> Iterator[Case]:
+    for rule in _rules():
+        for heading, codes in (("Example", frozenset({rule.code})), ("Use instead", frozenset[str]())):
+            folder = home / f"{rule.code} {heading}"
+            folder.mkdir()
+            (code,) = re.findall(r"^```python\n(.*?)^```$", sections(rule)[heading], re.MULTILINE | re.DOTALL)
+            (folder / "app.py").write_text(code, "utf-8")
+            yield Case(folder, _project(folder, folder / "app.py"), rule.code, None, codes)
+
+
+def _project(folder: Path, main: Path) -> Project:
+    os.chdir(folder)
+    version = _VERSION.match(main.read_text("utf-8"))
+    config = Config(strict=True, fastapi_version=version[1] if version else None)
+    return Project(discover(["."], config), config)
+
+
+# -------------------------------------------------------------------- judging
+
+
+class Judge:
+    """All that a mutant has to get past, read once."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "cases").mkdir()
+        (folder / "types").mkdir()
+        self.types = TypeChecker(folder / "types")
+        self._cases = _read(folder / "cases")
+
+    def judge(self, rule: Rule) -> Outcome:
+        """What becomes of every mutant of a rule."""
+        every = list(mutants(_file(rule).read_text("utf-8")))
+        nearest_first = sorted(self._cases, key=lambda case: case.own != rule.code)
+        through = [mutant for mutant in every if _gets_through(rule, mutant, nearest_first)]
+        left = [mutant for mutant in through if not self.types.rejects(_file(rule), mutant.source)]
+        survivors = tuple(f"{mutant.line}: {mutant.change}" for mutant in left)
+        return Outcome(_state(rule), len(every) - len(through), len(through) - len(left), survivors)
+
+
+def _gets_through(rule: Rule, mutant: Mutant, cases: list[Case]) -> bool:
+    """Whether no test notices; one that never ends is noticed."""
+    child = os.fork()
+    if child == 0:
+        os._exit(_notices(rule, mutant, cases))
+    return os.waitpid(child, 0)[1] == 0
+
+
+def _notices(rule: Rule, mutant: Mutant, cases: list[Case]) -> int:
+    """0 where the mutant gets through. An exception is noticed, too: it becomes a problem in the report."""
+    signal.alarm(SECONDS)
+    with contextlib.suppress(BaseException):
+        mutated = _load(rule, mutant.source)
+        if all(case.holds(mutated) for case in cases):
+            signal.alarm(SECONDS * 10)
+            return _tests_fail(rule)
+    return 1
+
+
+def _load(rule: Rule, source: str) -> Rule:
+    """The rule as the mutant has it, in the place of the real one."""
+    name = f"bglint.rules.{_stem(rule)}"
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    exec(compile(source, _file(rule), "exec"), module.__dict__)
+    check = getattr(module, rule.name.replace("-", "_"))
+    registry()[rule.code] = mutated = Rule(rule.code, rule.name, rule.level, check, rule.doc, rule.fixable)
+    return mutated
+
+
+def _tests_fail(rule: Rule) -> int:
+    os.chdir(ROOT)
+    files = [str(file) for file in sorted(Path("tests").glob("test_*.py")) if _looks_at(file, rule)]
+    words = f"{_stem(rule)} or {rule.code} or test_unsafe_fixes"
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        return int(bool(files) and pytest.main(["-xqp", "no:cacheprovider", "-k", words, *files]) == 1)
+
+
+def _looks_at(file: Path, rule: Rule) -> bool:
+    """Whether the tests of a file know the rule: all about its fixes, or about one of its fixtures or messages."""
+    text = file.read_text("utf-8")
+    if file.stem == "test_fixing":
+        return bool(rule.fixable)
+    named = rule.code in text or _stem(rule) in text
+    return named and file.stem in ("test_unsafe_fixes", "test_lifetime_words", "test_queue")
+
+
+# ------------------------------------------------------------------ what is kept
+
+
+def _kept(rule: Rule) -> Outcome | None:
+    file = KEPT / f"{_stem(rule)}.json"
+    if not file.exists():
+        return None
+    kept = json.loads(file.read_text("utf-8"))
+    outcome = Outcome(**{**kept, "survivors": tuple(kept["survivors"])})
+    return outcome if outcome.state == _state(rule) else None
+
+
+def _keep(rule: Rule, outcome: Outcome) -> None:
+    KEPT.mkdir(exist_ok=True)
+    (KEPT / f"{_stem(rule)}.json").write_text(json.dumps(asdict(outcome), indent=1), "utf-8")
+
+
+def _state(rule: Rule) -> str:
+    files = [_file(rule), *sorted((FIXTURES / _stem(rule)).rglob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _stem(rule: Rule) -> str:
+    return f"{rule.code.lower()}_{rule.name.replace('-', '_')}"
+
+
+def _file(rule: Rule) -> Path:
+    return RULES / f"{_stem(rule)}.py"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
