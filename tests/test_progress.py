@@ -82,5 +82,5 @@ def test_a_terminal_gets_colours_and_its_own_width(tmp_path: Path) -> None:
     written = os.read(ours, 100_000).decode()
     os.close(ours)
     assert (run.returncode, run.stderr) == (1, b"")
-    assert "\x1b[1;31m  BG201 blocking-sleep" in written
+    assert "\x1b[1;31mBG201 blocking-sleep" in written
     assert "\r\n  " in written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -178,6 +179,42 @@ def test_two_fixes_that_do_not_go_together_are_made_one_after_the_other(fixes: F
     assert after == before.replace("async  def", "def")
 
 
+# ------------------------------------------------------------------------------- threads
+
+WAITING = """\
+import asyncio
+import os
+import pathlib
+
+from fastapi import BackgroundTasks, FastAPI
+
+app = FastAPI()
+
+
+async def remind(email: str) -> None:
+    await asyncio.sleep(1)
+    {}
+"""
+THREADS = {
+    "if os.system(email): pass": "if await asyncio.to_thread(os.system, email): pass",
+    "for _ in os.popen(email): pass": "for _ in await asyncio.to_thread(os.popen, email): pass",
+    "print(os.system(email))": "print(await asyncio.to_thread(os.system, email))",
+    "os.popen(email).read()": "(await asyncio.to_thread(os.popen, email)).read()",
+}
+
+
+@pytest.mark.parametrize("call", THREADS)
+def test_a_call_is_made_in_a_thread(fixes: Fixes, call: str) -> None:
+    before, after = (WAITING.format(text) + ROUTE for text in (call, THREADS[call]))
+    assert fixes("BG205", app=before) == {"app.py": after}
+
+
+@pytest.mark.parametrize("call", ["for _ in os.walk(email): pass", "found = pathlib.Path(email).rglob('*')"])
+def test_what_works_only_while_it_is_gone_through_is_left_alone(fixes: Fixes, call: str) -> None:
+    assert fixes("BG204", app=WAITING.format(call) + ROUTE) == {}
+    assert lint(["app.py"], Config(select=("BG204",))).findings
+
+
 # ----------------------------------------------------------------------- print -> logger
 
 CHATTY = """\
@@ -241,6 +278,19 @@ def test_the_logger_of_the_module_is_used(fixes: Fixes, kind: str) -> None:
     words = "{{to}}" if placed == "{}" else "{to}"
     expected = source.replace('print("{to}", email)', f'{name}.info("{words} {placed}", email)')
     assert fixes("BG405", core=CORE, app=source) == {"app.py": expected}
+
+
+def test_an_error_is_shown_once_with_its_traceback(fixes: Fixes) -> None:
+    body = (
+        "    try:\n        rows.sort()\n    except ValueError:\n        print('a')\n"
+        "    except OSError as error:\n        print('b')\n        if rows:\n            print('c')\n"
+        "        try:\n            rows.pop()\n        except IndexError:\n            print('d')\n"
+        "    print('e')\n"
+    )
+    fixed = fixes("BG405", app=CHATTY.format(imports="", body=body) + ROUTE)["app.py"]
+    assert re.findall(r"logger\.(\w+)\('(\w)'\)", fixed) == [
+        ("exception", "a"), ("exception", "b"), ("error", "c"), ("exception", "d"), ("info", "e"),
+    ]  # fmt: skip
 
 
 FAR = "from far import get_logger\n\nlogger = get_logger(__name__)\nlogger.debug('here')\n"

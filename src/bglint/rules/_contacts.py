@@ -123,9 +123,11 @@ def _is_async(start: Visit) -> bool:
 
 def path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
     """Each function on the way down to `node`, with the node in it that leads on; the task first."""
-    if visit.before is not None and visit.node is not None:
-        yield from path(visit.before, visit.node)
-    yield visit.frame, node
+    way = [(visit.frame, node)]
+    while visit.before is not None and visit.node is not None:
+        way.append((visit.before.frame, visit.node))
+        visit = visit.before
+    yield from reversed(way)
 
 
 @lru_cache(maxsize=8192)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,6 +18,11 @@ from bglint.values import Frame
 
 _OF_ONE_THREAD = ("sqlite3.", "threading.Lock", "threading.RLock", "threading.Condition")
 """What is used in another thread than it was made or taken in breaks."""
+
+_LAZY = re.compile(
+    r"\.(f?walk|walk_\w+|scandir|iglob|rglob|iterdir|list_blobs|paginate|iter_\w+|\w+_iter)$|Path\.glob$"
+)
+"""What works while its result is gone through: the call alone is done at once, in whatever thread."""
 
 _LEVELS: dict[str, Level] = {"error": "error", "warning": "warning"}
 
@@ -48,7 +54,7 @@ def _to_thread(project: Project, meeting: Meeting) -> Fix | None:
     function, source = frame.function, project.source(frame.path)
     if function is None or not function.is_async or not edits.can_import(source, "import asyncio"):
         return None
-    if meeting.contact.name.startswith(_OF_ONE_THREAD):
+    if meeting.contact.name.startswith(_OF_ONE_THREAD) or _LAZY.search(meeting.contact.name):
         return None
     above = list(around(call, function))
     if any(isinstance(node, (t.Comprehension, t.CompLoop, t.WithItem, t.Await)) for node in above):
@@ -56,7 +62,7 @@ def _to_thread(project: Project, meeting: Meeting) -> Fix | None:
     begun = _begun(project, call, frame)
     if begun is None:
         return None
-    bare = isinstance(above[0], (t.Evaluate, t.Assign, t.Return, t.Argument))
+    bare = isinstance(above[0], (t.Statement, t.Argument))
     wanted = edits.add_import(source, frame.path, "import asyncio")
     changes = [begun] if bare else [*_bracketed(begun, project.span(call, frame))]
     return Fix("Run it with `asyncio.to_thread`", (*changes, *([wanted] if wanted else [])), safe=False)

@@ -128,8 +128,22 @@ def _fix(project: Project, prints: list[Contact]) -> Fix | None:
     if not all(_can_log(project, call, frame, loggers[frame.path]) for call, frame in calls.items()):
         return None
     made = [edit for each in loggers.values() for edit in each.made]
-    rewritten = [_rewritten(project, call, frame, loggers[frame.path]) for call, frame in calls.items()]
+    methods = _methods(project, calls)
+    rewritten = [
+        _rewritten(project, call, frame, loggers[frame.path], methods[call]) for call, frame in calls.items()
+    ]
     return Fix("Log what the task prints", (*made, *rewritten), safe=False)
+
+
+def _methods(project: Project, calls: dict[t.Call, Frame]) -> dict[t.Call, str]:
+    """`exception` for the first print of an `except`, `error` for those behind it, `info` for all others."""
+    first: dict[object, t.Call] = {}
+    found = {}
+    for call, frame in sorted(calls.items(), key=lambda pair: pair[0].at):
+        handler = _handler(project, call, frame)
+        first.setdefault((frame.function, handler), call)
+        found[call] = "info" if handler is None else "exception" if call in first.values() else "error"
+    return found
 
 
 def _can_log(project: Project, call: t.Call, frame: Frame, logger: Logger) -> bool:
@@ -143,9 +157,8 @@ def _can_log(project: Project, call: t.Call, frame: Frame, logger: Logger) -> bo
     return bool(values) and (bool(logger.placeholder) or _is_text(values))
 
 
-def _rewritten(project: Project, call: t.Call, frame: Frame, logger: Logger) -> Edit:
+def _rewritten(project: Project, call: t.Call, frame: Frame, logger: Logger, method: str) -> Edit:
     values = [argument for argument in call.arguments if argument.keyword is None]
-    method = "exception" if _in_handler(project, call, frame) else "info"
     given = ", ".join(_arguments(project, values, frame, logger.placeholder))
     return edits.replace(frame.path, project.span(call, frame), f"{logger.name}.{method}({given})")
 
@@ -188,6 +201,8 @@ def _literal(argument: t.Argument) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _in_handler(project: Project, call: t.Call, frame: Frame) -> bool:
+def _handler(project: Project, call: t.Call, frame: Frame) -> tuple[t.Node, str] | None:
+    """The innermost `except` around a call, as its `try` and its number."""
     chain = project.chain(call, frame.function) if frame.function is not None else ()
-    return any(isinstance(around, t.Guard) and part.startswith("handler") for around, part in chain)
+    around = [step for step in chain if isinstance(step[0], t.Guard) and step[1].startswith("handler")]
+    return around[-1] if around else None
