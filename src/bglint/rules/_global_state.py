@@ -36,8 +36,7 @@ class State:
 
 def written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
     """The module-level containers and globals that a function changes, each with the place."""
-    function = frame.function
-    for node in t.walk_function(function) if function is not None else ():
+    for node in project.nodes(frame) if frame.function is not None else ():
         for expr in _changed(node):
             state = container(project, expr, frame)
             if state is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bglint import tree as t
@@ -16,6 +17,9 @@ from bglint.values import Const, Frame, Outside
 
 OWN_THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process")
 EXITS = ("sys.exit", "exit", "quit", "os._exit")
+_RECEIVING = re.compile(
+    r"\.receive_(text|json|bytes)$|(ws|websocket|socket|connection|conn)\.(recv|receive)$"
+)
 ENDLESS = ("itertools.count", "itertools.cycle")
 
 
@@ -123,6 +127,7 @@ def _endless_loops(project: Project, visit: Visit) -> Iterator[t.For | t.While]:
             isinstance(node, (t.For, t.While))
             and _repeats(project, node, visit.frame)
             and not _may_leave(node)
+            and not _ends_with_connection(node)
         ):
             yield node
 
@@ -139,6 +144,21 @@ def _repeats(project: Project, loop: t.For | t.While, frame: Frame) -> bool:
 def _may_leave(loop: t.For | t.While) -> bool:
     """True where a `break` of this loop, a `return` or an uncaught `raise` can be reached."""
     return _leaves(loop.body, inside=False, caught=False)
+
+
+def _ends_with_connection(loop: t.For | t.While) -> bool:
+    """True where the loop reads what a peer sends: when that goes, reading raises, and nothing in the loop catches it."""
+    return any(
+        isinstance(part, t.Await) and _receives(part.value)
+        for statement in loop.body
+        if not isinstance(statement, t.Guard)
+        for part in t.walk(statement)
+    )
+
+
+def _receives(expr: t.Expr) -> bool:
+    name = dotted(expr.func) if isinstance(expr, t.Call) else ""
+    return bool(_RECEIVING.search(name))
 
 
 def _leaves(block: t.Block, *, inside: bool, caught: bool) -> bool:
