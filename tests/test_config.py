@@ -169,7 +169,9 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, complaint: str) -> No
 
 def test_a_table_too_many_is_named(tmp_path: Path) -> None:
     (tmp_path / "bglint.toml").write_text("[tool.bglint]\nstrict = true\n")
-    with pytest.raises(ConfigError, match=r'called "tool": only in pyproject.toml is there a \[tool.bglint\]'):
+    with pytest.raises(
+        ConfigError, match=r'called "tool": only in pyproject.toml is there a \[tool.bglint\]'
+    ):
         load(tmp_path)
 
 
