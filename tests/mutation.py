@@ -1,8 +1,8 @@
 """Break every rule on purpose and see whether a test notices: `python -m tests.mutation [--most 40] [BG201 ...]`.
 
-Each mutant of a rule (see mutants.py) is judged by what test_rules, test_said and test_docs ask, on projects that are read once
-and in a forked process each; one that gets through meets the other tests that look at the rule, and mypy. What came out
-is kept in `.mutation/`, and a rule is judged again when it, or one of its fixtures, has changed.
+Each mutant of a rule (see mutants.py) is judged by what test_rules, test_said and test_docs ask, on projects that are
+read once and in a forked process each. What came out is kept in `.mutation/`, and a rule is judged again when it, or
+one of its fixtures, has changed.
 
 mutmut and cosmic-ray start a test run for each mutant: minutes for one rule, where all of its fixtures, once they are
 read, are judged in a fraction of a second.
@@ -22,12 +22,10 @@ import signal
 import sys
 import tempfile
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 import bglint.rules
 from bglint import Config, Finding
@@ -220,27 +218,21 @@ class Judge:
         every = list(mutants(_file(rule).read_text("utf-8")))
         every = every[:: math.ceil(len(every) / extent.most) or 1] if extent.most else every
         cases = sorted(self._cases, key=lambda case: case.own != rule.code)
-        differs = partial(_differs, cases)
-        unseen = [each for each in every if not _noticed(rule, each, differs)]
+        unseen = [each for each in every if not _noticed(rule, each, cases)]
         types, file = self.types, _file(rule)
-        typed = [each for each in unseen if types is None or not types.rejects(file, each.source)]
-        left = [each for each in typed if not _noticed(rule, each, _tests_fail)]
-        by_types = len(unseen) - len(typed)
+        left = [each for each in unseen if types is None or not types.rejects(file, each.source)]
         survivors = tuple(f"{mutant.line}: {mutant.change}" for mutant in left)
-        return Outcome(_state(rule, extent), len(every) - by_types - len(left), by_types, survivors)
+        return Outcome(_state(rule, extent), len(every) - len(unseen), len(unseen) - len(left), survivors)
 
 
-def _differs(cases: list[Case], rule: Rule) -> bool:
-    return not all(case.holds(rule) for case in cases)
-
-
-def _noticed(rule: Rule, mutant: Mutant, by: Callable[[Rule], bool]) -> bool:
+def _noticed(rule: Rule, mutant: Mutant, cases: list[Case]) -> bool:
     """Judged in a process of its own, which must end in time: a rule that never ends is noticed."""
     child = os.fork()
     if child == 0:
         signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
         with contextlib.suppress(BaseException):  # in a report an exception is a problem
-            os._exit(by(_load(rule, mutant.source)))
+            mutated = _load(rule, mutant.source)
+            os._exit(not all(case.holds(mutated) for case in cases))
         os._exit(True)
     return os.waitpid(child, 0)[1] != 0
 
@@ -254,23 +246,6 @@ def _load(rule: Rule, source: str) -> Rule:
     check = getattr(module, rule.name.replace("-", "_"))
     registry()[rule.code] = mutated = Rule(rule.code, rule.name, rule.level, check, rule.doc, rule.fixable)
     return mutated
-
-
-def _tests_fail(rule: Rule) -> bool:
-    os.chdir(ROOT)
-    files = [str(file) for file in sorted(Path("tests").glob("test_*.py")) if _looks_at(file, rule)]
-    words = f"{_stem(rule)} or {rule.code} or test_unsafe_fixes"
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        return bool(files) and pytest.main(["-xqp", "no:cacheprovider", "-k", words, *files]) == 1
-
-
-def _looks_at(file: Path, rule: Rule) -> bool:
-    """Whether the tests of a file know the rule: all about its fixes, or about one of its fixtures or messages."""
-    text = file.read_text("utf-8")
-    if file.stem == "test_fixing":
-        return bool(rule.fixable)
-    named = rule.code in text or _stem(rule) in text
-    return named and file.stem in ("test_unsafe_fixes", "test_lifetime_words", "test_queue")
 
 
 # ------------------------------------------------------------------ what is kept

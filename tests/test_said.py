@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bglint import Finding
+from bglint.model import Edit
 from bglint.rule import Rule, registry
 from tests.test_rules import APPS, FIXTURES, copy_into, linted, own_code
 
@@ -19,13 +20,19 @@ RULES = [pytest.param(rule, id=code) for code, rule in registry().items()]
 
 
 def said(findings: Iterable[Finding], code: str) -> Iterator[str]:
-    """Level, message, cure and fix of each finding of a rule."""
+    """Level, message, cure and fix of each finding of a rule, with all that the fix writes."""
     for finding in findings:
         if finding.code == code:
             yield f"    {finding.level}: {finding.message}"
             yield f"        {finding.cure}"
             if finding.fix:
                 yield f"        {'safe' if finding.fix.safe else 'unsafe'} fix: {finding.fix.title}"
+                yield from (f"            {_place(edit)}: {edit.text!r}" for edit in finding.fix.edits)
+
+
+def _place(edit: Edit) -> str:
+    span = edit.span
+    return f"{edit.path} {span.line}:{span.column} to {span.end_line}:{span.end_column}"
 
 
 @pytest.mark.parametrize("rule", RULES)
