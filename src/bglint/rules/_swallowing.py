@@ -14,6 +14,7 @@ from bglint.reach import Edge, Outer, Visit
 from bglint.roles import last_name
 from bglint.rules._except import Told, is_log, is_print, raises, told
 from bglint.rules._parents import following, parent
+from bglint.rules._paths import Call, Walker
 from bglint.values import Frame, Items, Outside, Value
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
@@ -128,7 +129,16 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
         return True
     if any(_recovers(project, node, visit.frame) for node in t.walk(*handler.body)):
         return True
-    return _tries_again(project, guard, function)
+    if isinstance(behind, t.Raise) or _tries_again(project, guard, function):
+        return True
+    return bool(handler.body) and _fails_behind(project, handler.body[0], visit.frame)
+
+
+def _fails_behind(project: Project, place: t.Statement, frame: Frame) -> bool:
+    """True where every way from a place ends in a `raise` of the function."""
+    walker = Walker(project, frame, {id(place): Call()})
+    ends = {way.end for way in walker.ways() if id(place) in way.passed}
+    return ends == {"raise"}
 
 
 def _gives_value(node: t.Node | None) -> bool:
