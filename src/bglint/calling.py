@@ -289,8 +289,8 @@ def handed_back(names: Names, frame: Frame) -> Values:
 def _handed_back(names: Names, frame: Frame) -> Values:
     assert frame.function is not None
     found: list[Value] = []
-    for node in deciding.live(names, frame):
-        if isinstance(node, t.Return) and node.value is not None:
+    for node in deciding.live_of(names, frame, t.Return):
+        if node.value is not None:
             found.extend(names.evaluate(node.value, frame))
     return unique(found) or (Const(value=None),)
 
@@ -302,8 +302,8 @@ def yielded(names: Names, generator: Generator) -> Values:
 
 def _yielded(names: Names, generator: Generator) -> Values:
     found: list[Value] = []
-    for node in deciding.live(names, generator.call):
-        if isinstance(node, t.Yield) and node.value is not None:
+    for node in deciding.live_of(names, generator.call, t.Yield):
+        if node.value is not None:
             values = names.evaluate(node.value, generator.call)
             found.extend(
                 v for value in values for v in (element(names, value) if node.delegates else (value,))

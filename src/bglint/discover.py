@@ -142,23 +142,24 @@ class Sources:
         return "\n".join((self._top, *lines)).encode("utf-8", "surrogateescape")
 
     def _holds(self, file: SourceFile, pattern: re.Pattern[bytes], words: tuple[bytes, ...]) -> bool:
-        data = self._peek(file)
-        if words and not any(word in data for word in words):
-            return False
-        return pattern.search(data) is not None
+        data = self._bytes.get(file.absolute)
+        if data is None:
+            data = self._peek(file)
+        for word in words:
+            if word in data:
+                return word == pattern.pattern or pattern.search(data) is not None
+        return not words and pattern.search(data) is not None
 
     def _peek(self, file: SourceFile) -> bytes:
         """The bytes of a file that may never be asked for again: kept only as long as there is room."""
-        data = self._bytes.get(file.absolute)
-        if data is None:
-            try:
-                data = _read(file.absolute)
-            except OSError as error:
-                self._blame(file, f"cannot be read: {error.strerror}")
-                data = b""
-            if self._kept < _ROOM:
-                self._bytes[file.absolute] = data
-                self._kept += len(data)
+        try:
+            data = _read(file.absolute)
+        except OSError as error:
+            self._blame(file, f"cannot be read: {error.strerror}")
+            data = b""
+        if self._kept < _ROOM:
+            self._bytes[file.absolute] = data
+            self._kept += len(data)
         return data
 
     def _blame(self, file: SourceFile, message: str) -> None:
@@ -270,20 +271,39 @@ def _is_outside(package: str) -> bool:
 
 
 _ESCAPE_OR_CLASS = re.compile(rb"\\.|\[[^\]]*\]", re.DOTALL)
+_LOOKAROUND = re.compile(rb"\(\?<?[=!][^()]*\)")
+_GROUP = re.compile(rb"\(([^()]*)\)")
+_MAYBE = (b"?", b"*", b"{")
 _SURE_WORD = re.compile(rb"[A-Za-z_]\w+(?![\w?*{])")
 
 
 @cache
 def _words(pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
-    """One word of each alternative, without which the pattern cannot match: looking for words is six times faster.
+    """Words of which a match holds at least one: looking for words is six times faster.
 
     Empty where the pattern is too clever to tell.
     """
-    plain = _ESCAPE_OR_CLASS.sub(b" ", pattern.pattern)
-    if b"(" in plain or pattern.flags & (re.IGNORECASE | re.VERBOSE):
+    if pattern.flags & (re.IGNORECASE | re.VERBOSE):
         return ()
-    found = [max(_SURE_WORD.findall(part), key=len, default=b"") for part in plain.split(b"|")]
-    return tuple(found) if all(found) else ()
+    plain = _ESCAPE_OR_CLASS.sub(b" ", pattern.pattern)
+    return _sure_words(_LOOKAROUND.sub(b" ", plain).replace(b"(?:", b"("))
+
+
+def _sure_words(plain: bytes) -> tuple[bytes, ...]:
+    """The longest word of each alternative; where it has none outside of groups, those of a group that it needs."""
+    groups = _GROUP.findall(plain)
+    found: list[bytes] = []
+    for part in _GROUP.sub(b"\0", plain).split(b"|"):
+        inner = [groups.pop(0) for _ in range(part.count(b"\0"))]
+        needed = [
+            group for group, rest in zip(inner, part.split(b"\0")[1:], strict=True) if rest[:1] not in _MAYBE
+        ]
+        own = max(_SURE_WORD.findall(part), key=len, default=b"")
+        words = (own,) if own else next(filter(None, map(_sure_words, needed)), ())
+        if not words or b"(" in part:
+            return ()
+        found.extend(words)
+    return tuple(found)
 
 
 def _read(path: str) -> bytes:

@@ -38,14 +38,15 @@ def lower_expression(text: str, source: t.Source) -> t.Expr:
 class Extent(NamedTuple):
     """A statement of a slice: its nodes are numbered from `at` up to `end`, exclusive, its lines count from 1.
 
-    Of a compound statement whose body has lines of its own `body` is the number of the body's first node and `header`
-    the line before it. `parent` is the index of the statement around it in the list of all, -1 for none.
+    `line` is `first`, but behind the decorators. Of a compound statement whose body has lines of its own, `body` is the
+    number of the body's first node and `header` the line before it. `parent` is the index of the statement around it in the list of all, -1 for none.
     """
 
     at: int
     end: int
     first: int
     last: int
+    line: int = 0
     parent: int = -1
     body: int = 0
     header: int = 0
@@ -419,7 +420,7 @@ class _Measuring(_Reader):
         index, around = len(self.found), self._around
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]) - self.shift
         last = (node.end_lineno or node.lineno) - self.shift
-        self.found.append(Extent(self._next, 0, first, last, around))
+        self.found.append(Extent(self._next, 0, first, last, node.lineno - self.shift, around))
         self._around = index
         read = super().block([node])
         self._around = around
@@ -432,7 +433,7 @@ class _Measuring(_Reader):
     def _finish(self, index: int) -> None:
         extent = self.found[index]._replace(end=self._next)
         inner = self.found[index + 1] if len(self.found) > index + 1 else None
-        if inner is not None and inner.first > extent.first:
+        if inner is not None and inner.first > extent.line:
             extent = extent._replace(body=inner.at, header=inner.first - 1)
         self.found[index] = extent
 

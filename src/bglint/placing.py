@@ -60,7 +60,7 @@ class Places:
 
 def _shares_line(every: list[Extent], extent: Extent) -> bool:
     """True for the body in `if a: b`."""
-    return extent.parent >= 0 and every[extent.parent].first == extent.first
+    return extent.parent >= 0 and every[extent.parent].line == extent.first
 
 
 def _leader(every: list[Extent], index: int) -> Extent:

@@ -211,7 +211,7 @@ class Roles:
         """The modules that may call a function: they name it, and its class where it is a method."""
         sources = self._names.program.sources
         klass = function.owner.rpartition(".")[2]
-        called = re.compile(rb"(?<!def )\b" + name.encode() + rb"\s*\(")
+        called = re.compile(re.escape(name).encode() + rb"\s*\(")
         words = (klass.encode(), _snake(klass).encode()) if klass else (b"",)
         for file in sources.mentioning(re.compile(name.encode())):
             data = sources.read(file)
