@@ -10,6 +10,7 @@ import re
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,10 +110,13 @@ def _witness(folder: Path) -> Iterator[str]:
 def _apps(title: str, folder: Path, pattern: str) -> Iterator[str]:
     yield f"## {title}"
     yield "Each is linted in the tests: `expect` stands where the finding must be, `via` on the other lines of its path."
+    words = dict(re.findall(r"^(\w+)\n((?: .*\n)*)", (folder / "said.txt").read_text("utf-8"), re.MULTILINE))
     for app in sorted(path for path in folder.glob(pattern) if ".fixed" not in path.name):
         files = sorted(app.rglob("*.py")) if app.is_dir() else [app]
         for path in files:
             yield _listing(path.relative_to(folder).as_posix(), path.read_text("utf-8"))
+        if app.stem in words:
+            yield f"```text\n{textwrap.dedent(words[app.stem]).rstrip()}\n```"
 
 
 def _listing(name: str, source: str) -> str:

@@ -1,8 +1,8 @@
-"""Break every rule on purpose and see whether a test notices: `python -m tests.mutation [BG201 ...]`.
+"""Break every rule on purpose and see whether a test notices: `python -m tests.mutation [--most 40] [BG201 ...]`.
 
-Each mutant of a rule (see mutants.py) is judged by what test_rules and test_docs ask, on projects that are read once
-and in a forked process each; one that gets through meets the other tests that look at the rule, and mypy. What came out
-is kept in `.mutation/`, and a rule is judged again when it, or one of its fixtures, has changed.
+Each mutant of a rule (see mutants.py) is judged by what test_rules, test_said and test_docs ask, on projects that are
+read once and in a forked process each. What came out is kept in `.mutation/`, and a rule is judged again when it, or
+one of its fixtures, has changed.
 
 mutmut and cosmic-ray start a test run for each mutant: minutes for one rule, where all of its fixtures, once they are
 read, are judged in a fraction of a second.
@@ -10,13 +10,14 @@ read, are judged in a fraction of a second.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import gc
 import hashlib
 import json
+import math
 import os
 import re
-import shutil
 import signal
 import sys
 import tempfile
@@ -26,10 +27,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 import bglint.rules
-from bglint import Config
+from bglint import Config, Finding
 from bglint.discover import discover
 from bglint.lint import _unique
 from bglint.project import Project
@@ -37,12 +36,14 @@ from bglint.rule import Rule, registry
 from tests.mutants import Mutant, mutants
 from tests.mutation_types import TypeChecker
 from tests.test_docs import sections
-from tests.test_rules import _VERSION, APPS, FIXTURES, Mark, marked, own_code, reported
+from tests.test_rules import APPS, FIXTURES, Mark, copy_into, marked, own_code, reported, settings
+from tests.test_said import said
 
 ROOT = Path(__file__).parent.parent
 RULES = Path(bglint.rules.__path__[0])
 KEPT = ROOT / ".mutation"
-SECONDS = 20
+SECONDS = 30
+"""How much of a processor a mutant may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Case:
     own: str
     marks: dict[Mark, str] | None
     codes: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
 
     def holds(self, rule: Rule) -> bool:
         """Whether the rule finds here what it should, and nothing else."""
@@ -68,6 +70,11 @@ class Case:
         found = [each for each in found if each.level != "advice" or each.code == self.own]
         if self.marks is None:
             return {each.code for each in found} == self.codes & {rule.code}
+        if (
+            rule.code == self.own
+            and tuple(said(sorted(found, key=Finding.sort_key), rule.code)) != self.words
+        ):
+            return False
         marks = {mark: level for mark, level in self.marks.items() if mark[1] == rule.code}
         levels = {("expect", f.code, f.path, f.span.line): f.level for f in found}
         return reported(tuple(found)) == set(marks) and all(
@@ -83,6 +90,14 @@ def _silenced(folder: Path) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """At most how many mutants of a rule, where not 0; and whether mypy is asked."""
+
+    most: int
+    types: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of the mutants of one rule; `state` names the rule and fixtures that they were judged with."""
 
@@ -92,15 +107,27 @@ class Outcome:
     survivors: tuple[str, ...]
 
 
-def main(codes: list[str]) -> int:
+def main() -> None:
     """Judge the rules named, or all of them, and say what got through."""
-    rules = [rule for rule in _rules() if not codes or rule.code in codes]
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutation", description="Break every rule on purpose."
+    )
+    parser.add_argument(
+        "codes", nargs="*", metavar="CODE", help="the rules to break; all where none is given"
+    )
+    parser.add_argument(
+        "--most", type=int, default=0, help="at most so many mutants of a rule, evenly spread"
+    )
+    parser.add_argument(
+        "--types", action="store_true", help="ask mypy, too, of what no test notices: takes long"
+    )
+    chosen = parser.parse_args()
+    rules = [rule for rule in _rules() if not chosen.codes or rule.code in chosen.codes]
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = list(_judged(rules, Path(folder)))
+        outcomes = list(_judged(rules, Extent(chosen.most, chosen.types), Path(folder)))
     tests, types = sum(each.by_tests for each in outcomes), sum(each.by_types for each in outcomes)
     total = tests + types + sum(len(each.survivors) for each in outcomes)
     print(f"{total} mutants of {len(rules)} rules: {tests} noticed by tests, {types} by mypy")
-    return 0
 
 
 def _rules() -> list[Rule]:
@@ -108,17 +135,17 @@ def _rules() -> list[Rule]:
     return [rule for code, rule in registry().items() if not code.startswith("BG9")]
 
 
-def _judged(rules: Iterable[Rule], folder: Path) -> Iterator[Outcome]:
+def _judged(rules: Iterable[Rule], extent: Extent, folder: Path) -> Iterator[Outcome]:
     judge: Judge | None = None
     for rule in rules:
-        outcome = _kept(rule)
+        outcome = _kept(rule, extent)
         if outcome is None:
-            judge = judge or Judge(folder)
-            outcome = judge.judge(rule)
+            judge = judge or Judge(folder, extent.types)
+            outcome = judge.judge(rule, extent)
             _keep(rule, outcome)
         _print(rule, outcome)
         yield outcome
-    if judge:
+    if judge and judge.types:
         judge.types.stop()
 
 
@@ -147,13 +174,16 @@ def _fixtures(home: Path) -> Iterator[Case]:
     known = {rule.code for rule in _rules()}
     for fixture in (path for path in APPS if own_code(path) in known):
         folder = home / fixture.parent.name / fixture.name
-        if fixture.is_dir():
-            shutil.copytree(fixture, folder, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            folder.mkdir(parents=True)
-            shutil.copy(fixture, folder)
-        main = folder / ("main.py" if fixture.is_dir() else fixture.name)
-        yield Case(folder, _project(folder, main), own_code(fixture), marked(folder))
+        folder.parent.mkdir(exist_ok=True)
+        copy_into(folder, fixture)
+        project = _project(folder, settings(fixture))
+        own = registry()[own_code(fixture)]
+        yield Case(folder, project, own.code, marked(folder), words=_words(own, project))
+
+
+def _words(rule: Rule, project: Project) -> tuple[str, ...]:
+    """What `said.txt` of the rule holds."""
+    return tuple(said(sorted(_unique(rule.check(project)), key=Finding.sort_key), rule.code))
 
 
 def _pages(home: Path) -> Iterator[Case]:
@@ -163,13 +193,11 @@ def _pages(home: Path) -> Iterator[Case]:
             folder.mkdir()
             (code,) = re.findall(r"^```python\n(.*?)^```$", sections(rule)[heading], re.MULTILINE | re.DOTALL)
             (folder / "app.py").write_text(code, "utf-8")
-            yield Case(folder, _project(folder, folder / "app.py"), rule.code, None, codes)
+            yield Case(folder, _project(folder, settings(folder / "app.py")), rule.code, None, codes)
 
 
-def _project(folder: Path, main: Path) -> Project:
+def _project(folder: Path, config: Config) -> Project:
     os.chdir(folder)
-    version = _VERSION.match(main.read_text("utf-8"))
-    config = Config(strict=True, fastapi_version=version[1] if version else None)
     return Project(discover(["."], config), config)
 
 
@@ -179,39 +207,34 @@ def _project(folder: Path, main: Path) -> Project:
 class Judge:
     """All that a mutant has to get past, read once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, types: bool) -> None:
         (folder / "cases").mkdir()
         (folder / "types").mkdir()
-        self.types = TypeChecker(folder / "types")
+        self.types = TypeChecker(folder / "types") if types else None
         self._cases = _read(folder / "cases")
 
-    def judge(self, rule: Rule) -> Outcome:
-        """What becomes of every mutant of a rule."""
+    def judge(self, rule: Rule, extent: Extent) -> Outcome:
+        """What becomes of the mutants of a rule."""
         every = list(mutants(_file(rule).read_text("utf-8")))
-        nearest_first = sorted(self._cases, key=lambda case: case.own != rule.code)
-        through = [mutant for mutant in every if _gets_through(rule, mutant, nearest_first)]
-        left = [mutant for mutant in through if not self.types.rejects(_file(rule), mutant.source)]
+        every = every[:: math.ceil(len(every) / extent.most) or 1] if extent.most else every
+        cases = sorted(self._cases, key=lambda case: case.own != rule.code)
+        unseen = [each for each in every if not _noticed(rule, each, cases)]
+        types, file = self.types, _file(rule)
+        left = [each for each in unseen if types is None or not types.rejects(file, each.source)]
         survivors = tuple(f"{mutant.line}: {mutant.change}" for mutant in left)
-        return Outcome(_state(rule), len(every) - len(through), len(through) - len(left), survivors)
+        return Outcome(_state(rule, extent), len(every) - len(unseen), len(unseen) - len(left), survivors)
 
 
-def _gets_through(rule: Rule, mutant: Mutant, cases: list[Case]) -> bool:
-    """Whether no test notices; one that never ends is noticed."""
+def _noticed(rule: Rule, mutant: Mutant, cases: list[Case]) -> bool:
+    """Judged in a process of its own, which must end in time: a rule that never ends is noticed."""
     child = os.fork()
     if child == 0:
-        os._exit(_notices(rule, mutant, cases))
-    return os.waitpid(child, 0)[1] == 0
-
-
-def _notices(rule: Rule, mutant: Mutant, cases: list[Case]) -> int:
-    """0 where the mutant gets through. An exception is noticed, too: it becomes a problem in the report."""
-    signal.alarm(SECONDS)
-    with contextlib.suppress(BaseException):
-        mutated = _load(rule, mutant.source)
-        if all(case.holds(mutated) for case in cases):
-            signal.alarm(SECONDS * 10)
-            return _tests_fail(rule)
-    return 1
+        signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+        with contextlib.suppress(BaseException):  # in a report an exception is a problem
+            mutated = _load(rule, mutant.source)
+            os._exit(not all(case.holds(mutated) for case in cases))
+        os._exit(True)
+    return os.waitpid(child, 0)[1] != 0
 
 
 def _load(rule: Rule, source: str) -> Rule:
@@ -225,33 +248,16 @@ def _load(rule: Rule, source: str) -> Rule:
     return mutated
 
 
-def _tests_fail(rule: Rule) -> int:
-    os.chdir(ROOT)
-    files = [str(file) for file in sorted(Path("tests").glob("test_*.py")) if _looks_at(file, rule)]
-    words = f"{_stem(rule)} or {rule.code} or test_unsafe_fixes"
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-        return int(bool(files) and pytest.main(["-xqp", "no:cacheprovider", "-k", words, *files]) == 1)
-
-
-def _looks_at(file: Path, rule: Rule) -> bool:
-    """Whether the tests of a file know the rule: all about its fixes, or about one of its fixtures or messages."""
-    text = file.read_text("utf-8")
-    if file.stem == "test_fixing":
-        return bool(rule.fixable)
-    named = rule.code in text or _stem(rule) in text
-    return named and file.stem in ("test_unsafe_fixes", "test_lifetime_words", "test_queue")
-
-
 # ------------------------------------------------------------------ what is kept
 
 
-def _kept(rule: Rule) -> Outcome | None:
+def _kept(rule: Rule, extent: Extent) -> Outcome | None:
     file = KEPT / f"{_stem(rule)}.json"
     if not file.exists():
         return None
     kept = json.loads(file.read_text("utf-8"))
     outcome = Outcome(**{**kept, "survivors": tuple(kept["survivors"])})
-    return outcome if outcome.state == _state(rule) else None
+    return outcome if outcome.state == _state(rule, extent) else None
 
 
 def _keep(rule: Rule, outcome: Outcome) -> None:
@@ -259,9 +265,9 @@ def _keep(rule: Rule, outcome: Outcome) -> None:
     (KEPT / f"{_stem(rule)}.json").write_text(json.dumps(asdict(outcome), indent=1), "utf-8")
 
 
-def _state(rule: Rule) -> str:
+def _state(rule: Rule, extent: Extent) -> str:
     files = [_file(rule), *sorted((FIXTURES / _stem(rule)).rglob("*.py"))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return f"{hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()} {extent}"
 
 
 def _stem(rule: Rule) -> str:
@@ -273,4 +279,4 @@ def _file(rule: Rule) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -167,6 +167,14 @@ def test_a_broken_file_is_named(tmp_path: Path, text: str, complaint: str) -> No
         load(tmp_path)
 
 
+def test_a_table_too_many_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bglint.toml").write_text("[tool.bglint]\nstrict = true\n")
+    with pytest.raises(
+        ConfigError, match=r'called "tool": only in pyproject.toml is there a \[tool.bglint\]'
+    ):
+        load(tmp_path)
+
+
 def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read: No such file"):
         load(tmp_path, tmp_path / "nowhere.toml")

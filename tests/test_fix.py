@@ -205,6 +205,15 @@ def test_one_broken_fix_does_not_stop_the_others(tmp_path: Path) -> None:
     assert len(fixed.problems) == 1
 
 
+def test_of_two_fixes_that_do_not_go_together_the_second_waits(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("async def f():\n    g()\n")
+    plain = finding(replace("app.py", Span(1, 1, 1, 7), ""), line=1)
+    awaited = finding(insert("app.py", 2, 5, "await "), line=2)
+    fixed = fix.apply([plain, awaited], tmp_path)
+    assert (fixed.applied, fixed.left, fixed.problems) == ((plain,), (awaited,), ())
+    assert fixed.texts == {"app.py": "def f():\n    g()\n"}
+
+
 def test_a_fix_over_two_files_breaks_neither(tmp_path: Path) -> None:
     (tmp_path / "other.py").write_text("x\n", "utf-8")
     fixed = one(tmp_path, "x\n", finding(put("y", 1, 2), insert("other.py", 1, 1, "(")))

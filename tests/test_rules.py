@@ -38,20 +38,30 @@ def called(path: Path) -> str:
 @pytest.fixture
 def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the fixture, alone in a folder, which is the working directory."""
-    fixture: Path = request.param
-    if fixture.is_dir():
-        shutil.copytree(fixture, tmp_path, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    else:
-        shutil.copy(fixture, tmp_path)
+    copy_into(tmp_path, request.param)
     monkeypatch.chdir(tmp_path)
-    return fixture
+    return Path(request.param)
+
+
+def copy_into(folder: Path, fixture: Path) -> None:
+    """The fixture alone in a folder."""
+    if fixture.is_dir():
+        shutil.copytree(fixture, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        folder.mkdir(exist_ok=True)
+        shutil.copy(fixture, folder)
 
 
 def linted(fixture: Path) -> Report:
-    """The report on the working directory, for the FastAPI version that the fixture names."""
+    """The report on the working directory."""
+    return lint(["."], settings(fixture))
+
+
+def settings(fixture: Path) -> Config:
+    """Strict, and for the FastAPI version that the fixture names."""
     main = fixture / "main.py" if fixture.is_dir() else fixture
     version = _VERSION.match(main.read_text("utf-8"))
-    return lint(["."], Config(strict=True, fastapi_version=version[1] if version else None))
+    return Config(strict=True, fastapi_version=version[1] if version else None)
 
 
 def own_code(fixture: Path) -> str:

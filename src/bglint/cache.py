@@ -50,7 +50,7 @@ _TAG = (
 _OWN = re.compile(r"[0-9a-f]{32}\.json|\.bglint-\w+")
 _UNIMPORTANT = {
     "cache", "cache_dir", "output_format", "output_file", "baseline", "fix", "unsafe_fixes", "show_suppressed",
-    "statistics", "strict", "jobs", "verbose", "quiet", "color", "exit_zero",
+    "statistics", "strict", "verbose", "quiet", "exit_zero",
 }  # fmt: skip
 _ODD = (
     OSError,

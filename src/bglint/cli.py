@@ -148,6 +148,7 @@ _CHECK = (
     click.option("--no-baseline", is_flag=True, help="Report what is in the baseline, too."),
     click.option("--changed-since", metavar="REF", help="Report what touches lines changed since a commit."),
     click.option("--stdin-filename", metavar="PATH", help="Lint the standard input as this file."),
+    click.option("-w", "--watch", is_flag=True, help="Lint again after each save."),
     click.option("--no-cache", is_flag=True, help="Neither use nor keep what was found before."),
     click.option("--cache-dir", metavar="FOLDER", callback=_absolute, help="Keep what was found there."),
     _switch("--show-suppressed", meaning="List what is suppressed, and why."),
@@ -175,6 +176,17 @@ def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 @click.pass_context
 def check(ctx: click.Context, /, paths: tuple[str, ...], **chosen: Any) -> None:
     """Lint files and folders. This is what bglint does where no command is written."""
+    if chosen.pop("watch"):
+        from bglint.watch import watch
+
+        if chosen["stdin_filename"]:
+            raise click.UsageError("--watch watches files, not the standard input.")
+        watch(project_root(paths or (".",)), lambda: _check(ctx, paths, chosen))
+    else:
+        _check(ctx, paths, chosen)
+
+
+def _check(ctx: click.Context, paths: tuple[str, ...], chosen: Mapping[str, Any]) -> None:
     given = _standard_input(chosen)
     targets = tuple(given) or paths or (".",)
     config = _configured(targets, chosen)

@@ -166,4 +166,4 @@ def _split(body: str) -> tuple[str, bool, list[str] | None, str]:
         return word, False, None, rest.strip()
     inside, closed, reason = rest.partition("]")
     items = [item.strip() for item in inside.split(",") if item.strip()]
-    return word, True, items if closed else None, reason.strip().lstrip(":-–— ")
+    return word, True, items if closed else None, reason.strip().lstrip(":- \N{EN DASH}\N{EM DASH}")

@@ -138,7 +138,10 @@ def parse(table: Mapping[str, Any], file: Path) -> Config:
     values = {}
     for key, value in table.items():
         if key not in known:
-            raise ConfigError(f'{place} no option is called "{key}"{suggest(key, known)}')
+            hint = (
+                ": only in pyproject.toml is there a [tool.bglint]" if key == "tool" else suggest(key, known)
+            )
+            raise ConfigError(f'{place} no option is called "{key}"{hint}')
         option, kind = known[key]
         if not kind.accepts(value):
             raise ConfigError(f"{place} {key} must be {kind.words}, not {_shown(value)}")

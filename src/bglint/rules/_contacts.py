@@ -101,11 +101,10 @@ def is_none(values: Values) -> bool:
     return bool(values) and all(value == Const(value=None) for value in values)
 
 
+@lru_cache(maxsize=8192)
 def root(visit: Visit) -> Visit:
-    """The visit of the task itself."""
-    while visit.before is not None:
-        visit = visit.before
-    return visit
+    """The visit of the task itself; visits come nearest first, so that the one before is known."""
+    return visit if visit.before is None else root(visit.before)
 
 
 def is_def_task(contact_or_visit: Contact | Visit) -> bool:

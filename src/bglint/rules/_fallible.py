@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bglint import members
 from bglint import tree as t
 from bglint.project import Project, dotted
+from bglint.rules._catching import Catch, catches
 from bglint.values import Cls, Frame, Func, Outside, Value, Values
 
 if TYPE_CHECKING:
@@ -54,12 +55,31 @@ def _may_raise(project: Project, value: Value, call: t.Call, frame: Frame, depth
 
 def _function_can_fail(project: Project, value: Func, call: t.Call, frame: Frame, depth: int) -> bool:
     inner = project.bind(value, *project.arguments(call, frame))
-    for node in project.nodes(inner):
-        if isinstance(node, t.Raise):
-            return True
-        if isinstance(node, t.Call) and _call_can_fail(project, node, inner, depth - 1):
-            return True
-    return False
+    return any(
+        (isinstance(node, t.Raise) or _is_call_that_fails(project, node, inner, depth - 1))
+        and not _is_caught(project, node, inner)
+        for node in project.nodes(inner)
+    )
+
+
+def _is_call_that_fails(project: Project, node: t.Node, frame: Frame, depth: int) -> bool:
+    return isinstance(node, t.Call) and _call_can_fail(project, node, frame, depth)
+
+
+def _is_caught(project: Project, node: t.Node, frame: Frame) -> bool:
+    """True inside a `try` of the function that takes every exception and raises none."""
+    assert frame.function is not None
+    guards = (
+        holder
+        for holder, part in project.chain(node, frame.function)
+        if isinstance(holder, t.Guard) and part == "body"
+    )
+    return any(_takes_all(project, handler, frame) for guard in guards for handler in guard.handlers)
+
+
+def _takes_all(project: Project, handler: t.Handler, frame: Frame) -> bool:
+    raises = any(isinstance(node, t.Raise) for node in t.walk(*handler.body))
+    return not raises and catches(project, handler, frame, None) is Catch.YES
 
 
 def outside_errors(project: Project, expr: t.Expr, frame: Frame) -> Iterator[frozenset[str]]:

@@ -167,7 +167,7 @@ def _tries_again(project: Project, guard: t.Guard, function: t.Function) -> bool
 
 def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
     """True where the block does something that may fail for a reason worth knowing: not tidying, not reading a value."""
-    if _only_tidies(body):
+    if _only_tidies(body) or _waits_for_cancelled(body, visit.frame.function):
         return False
     parts = list(t.walk(*body))
     calls, remote = _work(project, visit.frame)
@@ -205,6 +205,19 @@ def _only_tidies(body: t.Block) -> bool:
         return True
     calls = _calls(parts)
     return bool(calls) and all(_TIDYING.match(last_name(call.func)) for call in calls)
+
+
+def _waits_for_cancelled(body: t.Block, function: t.Function | None) -> bool:
+    """True for `await task` in a function that cancels it: what it ends with is of no interest."""
+    waits = [node.value for node in body if isinstance(node, t.Evaluate) and isinstance(node.value, t.Await)]
+    awaited = {wait.value.id for wait in waits if isinstance(wait.value, t.Name)}
+    cancels = (call.func for call in _calls(list(t.walk_function(function)))) if function is not None else ()
+    cancelled = {
+        func.value.id
+        for func in cancels
+        if isinstance(func, t.Attribute) and func.name == "cancel" and isinstance(func.value, t.Name)
+    }
+    return bool(awaited) and len(body) == len(awaited) and awaited <= cancelled
 
 
 # ----------------------------------------------------------------------- with

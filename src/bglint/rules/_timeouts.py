@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bglint import tree as t
+from bglint.deciding import passed_on
 from bglint.knowledge import Fact
 from bglint.project import Project
-from bglint.reach import Contact
+from bglint.reach import Contact, Visit
 from bglint.rules._contacts import argument, is_none, path, unsure
 from bglint.values import Birth, Frame, Instance, Outside, Value
 
@@ -21,10 +22,33 @@ OWN_SOCKETS = ("smtplib", "urllib", "socket", "http", "ftplib", "poplib", "imapl
 def waits_for_ever(project: Project, contact: Contact) -> bool:
     """True where nothing ends the wait: no timeout given, or None; no deadline around; no default of the process."""
     fact = contact.fact
-    if fact is None or unsure(project, contact) or _is_own_client(project, contact):
+    if fact is None or _may_be_hidden(project, contact, fact) or _is_own_client(project, contact):
         return False
     endless = _not_given(project, contact, fact) if fact.timeout else _given_as_none(project, contact, fact)
     return endless and not _cancelled_from_outside(project, contact) and not _has_default(project, contact)
+
+
+def _may_be_hidden(project: Project, contact: Contact, fact: Fact) -> bool:
+    """True where a timeout may be among arguments that the call does not show."""
+    if not unsure(project, contact) or contact.node is contact.visit.site.call:
+        return unsure(project, contact)
+    names = _keywords(contact.node, contact.visit)
+    return names is None or bool(names & {fact.timeout or fact.timeout_none, *fact.timeout_also})
+
+
+def _keywords(call: t.Call, visit: Visit) -> set[str] | None:
+    """The keywords of a call, with those that its function was given as `**options`; None where some are unknown."""
+    names = {argument.keyword for argument in call.arguments if argument.keyword}
+    spread = [argument for argument in call.arguments if argument.star]
+    if not spread:
+        return names
+    function, caller = visit.frame.function, visit.node
+    if function is None or function.decorators or visit.before is None or not isinstance(caller, t.Call):
+        return None
+    if not all(argument.star == "**" and passed_on(argument.value, visit.frame) for argument in spread):
+        return None
+    more = _keywords(caller, visit.before)
+    return names | more if more is not None else None
 
 
 def _is_own_client(project: Project, contact: Contact) -> bool:

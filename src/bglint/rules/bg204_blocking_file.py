@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
 from bglint.rule import rule
-from bglint.rules._contacts import blocking_again
+from bglint.rules._contacts import Meeting, blocking_again
 from bglint.rules._offload import blocked
+from bglint.values import Frame, Outside
+
+_MEMORY = ("io.BytesIO", "io.StringIO")
+_UNPACKS = (".extract", ".extractall")
 
 
 @rule("BG204", level="warning", fixable="unsafe")
@@ -18,7 +23,7 @@ def blocking_file(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds file work in what an `async def` task runs, at any depth: `open`, `read` and `write`, the reading and writing
     methods of `pathlib.Path`, shutil, `os.walk`, zip and tar archives, loading of templates. Questions about a path
-    (`exists`, `is_file`, `stat`) are left alone.
+    (`exists`, `is_file`, `stat`) are left alone, and so is work on `BytesIO` and `StringIO`, in memory.
 
     ## Why is this bad?
     An `async def` task runs on the event loop, the one thread that serves all requests. A small file on a fast disk
@@ -68,4 +73,25 @@ def blocking_file(project: Project) -> Iterator[Finding]:
     the others they are not.
     """
     for meeting in blocking_again(project, "file"):
-        yield blocked(project, "BG204", meeting, "waits for the file system")
+        if not _is_in_memory(project, meeting):
+            yield blocked(project, "BG204", meeting, "waits for the file system")
+
+
+def _is_in_memory(project: Project, meeting: Meeting) -> bool:
+    """True for work on bytes or text in memory: `ZipFile(BytesIO(data))`, and what is then read from it."""
+    owner = meeting.contact.value.of
+    made = _making(owner.birth.node) if owner is not None and owner.birth is not None else None
+    if owner is not None and owner.birth is not None and made is not None:
+        inside = _is_given_memory(project, made, owner.birth.frame)
+        return inside and not meeting.contact.name.endswith(_UNPACKS)
+    return _is_given_memory(project, meeting.node, meeting.frame)
+
+
+def _making(node: t.Node) -> t.Call | None:
+    expr = node.value if isinstance(node, t.WithItem) else node
+    return expr if isinstance(expr, t.Call) else None
+
+
+def _is_given_memory(project: Project, call: t.Call, frame: Frame) -> bool:
+    values = [value for each in call.arguments for value in project.evaluate(each.value, frame)]
+    return any(isinstance(value, Outside) and value.instance and value.name in _MEMORY for value in values)

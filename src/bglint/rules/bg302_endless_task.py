@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bglint import tree as t
@@ -16,6 +17,9 @@ from bglint.values import Const, Frame, Outside
 
 OWN_THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process")
 EXITS = ("sys.exit", "exit", "quit", "os._exit")
+_RECEIVING = re.compile(
+    r"\.receive_(text|json|bytes)$|(ws|websocket|socket|connection|conn)\.(recv|receive)$"
+)
 ENDLESS = ("itertools.count", "itertools.cycle")
 
 
@@ -94,7 +98,7 @@ def endless_task(project: Project) -> Iterator[Finding]:
             continue
         for visit in project.visits(site):
             for loop in _endless_loops(project, visit):
-                if loop not in seen and not _has_own_thread(project, visit) and not _is_cancelled(visit):
+                if loop not in seen and not _is_looked_after(project, visit):
                     seen.add(loop)
                     yield _finding(project, loop, visit)
 
@@ -119,7 +123,7 @@ def _endless_loops(project: Project, visit: Visit) -> Iterator[t.For | t.While]:
     if function is None or function.is_generator:
         return
     for node in project.nodes_of(visit.frame, t.For, t.While):
-        if _repeats(project, node, visit.frame) and not _may_leave(node):
+        if _repeats(project, node, visit.frame) and not _may_leave(node) and not _ends_with_connection(node):
             yield node
 
 
@@ -135,6 +139,21 @@ def _repeats(project: Project, loop: t.For | t.While, frame: Frame) -> bool:
 def _may_leave(loop: t.For | t.While) -> bool:
     """True where a `break` of this loop, a `return` or an uncaught `raise` can be reached."""
     return _leaves(loop.body, inside=False, caught=False)
+
+
+def _ends_with_connection(loop: t.For | t.While) -> bool:
+    """True where the loop reads what a peer sends: when that goes, reading raises, and nothing in the loop catches it."""
+    return any(
+        isinstance(part, t.Await) and _receives(part.value)
+        for statement in loop.body
+        if not isinstance(statement, t.Guard)
+        for part in t.walk(statement)
+    )
+
+
+def _receives(expr: t.Expr) -> bool:
+    name = dotted(expr.func) if isinstance(expr, t.Call) else ""
+    return bool(_RECEIVING.search(name))
 
 
 def _leaves(block: t.Block, *, inside: bool, caught: bool) -> bool:
@@ -173,6 +192,11 @@ def _leaves_guard(node: t.Guard, *, inside: bool, caught: bool) -> bool:
     return tried or any(_leaves(part, inside=inside, caught=caught) for part in others)
 
 
+def _is_looked_after(project: Project, visit: Visit) -> bool:
+    """True where the loop runs beside the task, and the task ends it or makes sure that there is one only."""
+    return _has_own_thread(project, visit) or _is_cancelled(visit) or _is_made_once(project, visit)
+
+
 def _has_own_thread(project: Project, visit: Visit) -> bool:
     """True below `Thread(target=...)`: the task itself goes on."""
     hops = [(frame, node) for frame, node in path(visit, visit.frame.function or visit.site.call)][:-1]
@@ -195,8 +219,42 @@ def _is_cancelled(visit: Visit) -> bool:
 
 
 def _is_started(node: t.Node, body: tuple[t.Node, ...]) -> bool:
-    starts = (call for call in body if isinstance(call, t.Call) and last_name(call.func) in SPAWNERS)
-    return any(node is argument.value for call in starts for argument in call.arguments)
+    starts = [call for call in body if isinstance(call, t.Call) and last_name(call.func) in SPAWNERS]
+    return node in starts or any(node is argument.value for call in starts for argument in call.arguments)
+
+
+def _is_made_once(project: Project, visit: Visit) -> bool:
+    """True below an asyncio task that is started only where a question finds none: `if self.flusher is None:`."""
+    hops = [(f, node) for f, node in path(visit, visit.site.call) if f.function is not None]
+    bodies = [t.walk_function(f.function) if f.function is not None else () for f, _ in hops]
+    started = [n for n, (_, node) in enumerate(hops) if _is_started(node, bodies[n])]
+    above = range(started[-1] + 1) if started else ()
+    return any(_asked(project, *hops[n]) & _kept(bodies[n]) for n in above)
+
+
+def _asked(project: Project, frame: Frame, node: t.Node) -> set[str]:
+    """What the questions on the way to a place are about: around it, or before it where their answer leaves."""
+    assert frame.function is not None
+    around = [holder for holder, part in project.chain(node, frame.function) if part == "body"]
+    before = [
+        holder
+        for holder in frame.function.body
+        if isinstance(holder, t.Branch) and holder.at < node.at and isinstance(holder.body[-1], t.Return)
+    ]
+    tests = [holder.test for holder in (*around, *before) if isinstance(holder, t.Branch)]
+    return {name for part in t.walk(*tests) if (name := _thing(part))}
+
+
+def _kept(body: tuple[t.Node, ...]) -> set[str]:
+    targets = (target for node in body if isinstance(node, t.Assign) for target in node.targets)
+    return {name for target in targets if (name := _thing(target))}
+
+
+def _thing(expr: t.Node) -> str:
+    """The name of a global or attribute, also where `hasattr` asks for it."""
+    if isinstance(expr, t.Constant):
+        return expr.value if isinstance(expr.value, str) else ""
+    return expr.name if isinstance(expr, t.Attribute) else expr.id if isinstance(expr, t.Name) else ""
 
 
 def _cancels(node: t.Node) -> bool:

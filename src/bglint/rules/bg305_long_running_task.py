@@ -193,17 +193,27 @@ def _long_loop(project: Project, contact: Contact) -> tuple[Visit, t.For] | None
         for visit, node in _ways(contact.visit, contact.node)
         if visit.frame.function is not None
     ]
-    if not all(_waits(visit.frame, node) for visit, node in ways):
+    if not all(
+        _waits(visit.frame, node) and not _is_exceptional(project, visit, node) for visit, node in ways
+    ):
         return None
     for visit, node in ways:
         for loop in _loops_around(project, visit.frame, node):
             if isinstance(loop, t.While):
                 return None  # a consumer, which takes what comes
-            if _is_unbounded(project, loop, visit.frame) and not _left_after(
-                project, loop, node, visit.frame
+            if (
+                _is_unbounded(project, loop, visit.frame)
+                and not _left_after(project, loop, node, visit.frame)
+                and not _is_chain(loop, node)
             ):
                 return visit, loop
     return None
+
+
+def _is_exceptional(project: Project, visit: Visit, node: t.Node) -> bool:
+    """True in an `except`: what is done there is not done in each turn."""
+    assert visit.frame.function is not None
+    return any(part.startswith("handler") for _, part in project.chain(node, visit.frame.function))
 
 
 def _ways(visit: Visit, node: t.Node) -> list[tuple[Visit, t.Node]]:
@@ -270,6 +280,37 @@ def _answers(loop: t.For, node: t.Node) -> set[str]:
         target for n in assigned if n.value is not None and node in t.walk(n.value) for target in n.targets
     ]
     return {name.id for name in t.walk(*targets) if isinstance(name, t.Name)}
+
+
+def _is_chain(loop: t.For, node: t.Node) -> bool:
+    """True where each turn needs what the call gave in the turn before: `text = await step(text)`."""
+    nodes = list(t.walk(*loop.body))
+    assigns = [assign for assign in nodes if isinstance(assign, t.Assign) and assign.value is not None]
+    first = {name: assign for assign in reversed(assigns) for name in _names(assign.targets)}
+    results = {name for assign in _made_of(assigns, _answers(loop, node)) for name in _names(assign.targets)}
+    given = set(t.walk(*node.arguments)) if isinstance(node, t.Call) else set()
+    read = (part for part in nodes if isinstance(part, t.Name) and part.id in results)
+    return any(
+        part.at < first[part.id].at or (part in given and part in _parts(first[part.id])) for part in read
+    )
+
+
+def _made_of(assigns: list[t.Assign], names: set[str]) -> Iterator[t.Assign]:
+    """The assignments of these names, and of what is made of them."""
+    known = set(names)
+    for assign in assigns:
+        read = {part.id for part in _parts(assign) if isinstance(part, t.Name)}
+        if read & known or _names(assign.targets) & known:
+            known |= _names(assign.targets)
+            yield assign
+
+
+def _parts(assign: t.Assign) -> set[t.Node]:
+    return set(t.walk(assign.value)) if assign.value is not None else set()
+
+
+def _names(targets: tuple[t.Expr, ...]) -> set[str]:
+    return {target.id for target in targets if isinstance(target, t.Name)}
 
 
 def _leaving(block: t.Block) -> list[t.Node]:

@@ -106,7 +106,8 @@ def _told(project: Project, spot: Spot) -> Finding:
     written = definition(project, spot.site)
     node, frame = written or (spot.site.call, spot.site.frame)
     name = short_function(written[0]) if written else project.task_name(spot.site)
-    message = f"`{name}` can fail at {spot.called} and nothing catches it: {_price(project, spot)}."
+    place = f" at {spot.called}" if written else ""
+    message = f"`{name}` can fail{place} and nothing catches it: {_price(project, spot)}."
     fix = _fix(project, spot, written[0]) if written else None
     found = finding(project, "BG401", node, frame, message, CURE, site=spot.site, fix=fix)
     return replace(found, trace=spot.trace(project))

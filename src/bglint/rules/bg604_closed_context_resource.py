@@ -156,30 +156,44 @@ def _is_closed_by_hand(project: Project, site: TaskSite, value: Value, birth: Bi
         isinstance(node, t.Call)
         and isinstance(node.func, t.Attribute)
         and node.func.name in ("close", "aclose")
-        and not _is_elsewhere(project.chain(node, function), birth, added)
+        and _meets_task(project, node, birth, added)
         and value in project.evaluate(node.func.value, birth.frame)
         for node in t.walk_function(function)
     )
 
 
-def _is_elsewhere(chain: Chain, birth: Birth, added: list[t.Node]) -> bool:
-    """True for a close that no task sees: after an error, or on a way that leaves before the task is added."""
-    blocks: list[t.Block] = [block for node, part in chain if (block := getattr(node, part, ()))]
-    loops = [node for node, _ in chain if isinstance(node, (t.For, t.While))]
-    return (
-        any(part.startswith("handler") for _, part in chain)
-        or any(isinstance(block[-1], t.Raise) for block in blocks)
-        or any(_returns_before(block[-1], added) for block in blocks)
-        or (_goes_round(blocks) and bool(loops) and loops[-1].at < birth.node.at)
+def _meets_task(project: Project, close: t.Call, birth: Birth, added: list[t.Node]) -> bool:
+    """False for a close after an error, and for one on a way that is not the way of the task."""
+    assert birth.frame.function is not None
+    closing = project.chain(close, birth.frame.function)
+    if any(part.startswith("handler") for _, part in closing):
+        return False
+    chains = [(node, project.chain(node, birth.frame.function)) for node in added]
+    ways = (_share_way(close, closing, node, chain, birth) for node, chain in chains)
+    return any(ways) if added else not _turns_away(closing, birth=birth)
+
+
+def _share_way(close: t.Call, closing: Chain, add: t.Node, adding: Chain, birth: Birth) -> bool:
+    """May both be passed in one call of the function?"""
+    shared = 0
+    while shared < min(len(closing), len(adding)) and closing[shared] == adding[shared]:
+        shared += 1
+    mine, other = closing[shared:], adding[shared:]
+    if mine and mine[0][1] == "final":
+        return True
+    if mine and other and mine[0][0] is other[0][0] and isinstance(mine[0][0], (t.Branch, t.Match)):
+        return False
+    return not _turns_away(mine if close.at < add.at else other, shared=closing[:shared], birth=birth)
+
+
+def _turns_away(chain: Chain, *, shared: Chain = (), birth: Birth) -> bool:
+    """True where a block ends by leaving the function, or by going round for another object."""
+    ends = [block[-1] for node, part in chain if (block := getattr(node, part, ()))]
+    loops = [node for node, _ in (*shared, *chain) if isinstance(node, (t.For, t.While))]
+    again = bool(loops) and loops[-1].at < birth.node.at
+    return any(
+        isinstance(end, (t.Return, t.Raise)) or (isinstance(end, t.Continue) and again) for end in ends
     )
-
-
-def _returns_before(last: t.Statement, added: list[t.Node]) -> bool:
-    return isinstance(last, t.Return) and all(last.at < node.at for node in added)
-
-
-def _goes_round(blocks: list[t.Block]) -> bool:
-    return any(isinstance(block[-1], t.Continue) for block in blocks)
 
 
 # ---------------------------------------------------------------------- paths

@@ -1,0 +1,51 @@
+"""The words that a pattern needs: none is claimed without which it could match, wherever the words of a text stand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from bglint.needles import digest, needles
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        (rb"add_task|create_task", {b"add_task", b"create_task"}),
+        (rb"\b(Depends|Security)\(", {b"Depends", b"Security"}),
+        (rb"^class\b[^:]*\bBase\b", {b"Base"}),
+        (rb"await\s+(\w+\.)*send(\.__call__)?\(\)", {b"send"}),
+        (rb"a?bcd+efg", {b"efg"}),
+        (rb"(ab)?(cde)+", {b"cde"}),
+        (rb"(?<!def )\bfoo\s*\(", {b"foo"}),
+        (rb"[ab]cd|efg", {b"cd", b"efg"}),
+        (rb"abc|[xy]", set()),
+        (rb"(?i)abc", set()),
+        (rb"x", set()),
+        (rb"", set()),
+    ],
+)
+def test_each_match_holds_one_of_these(pattern: bytes, expected: set[bytes]) -> None:
+    assert set(needles(re.compile(pattern))) == expected
+
+
+PIECES = some.sampled_from(
+    [rb"ab", rb"cd", rb"\b", rb"\s*", rb"(ab|cde)", rb"[ab]", rb"(ab)?", rb"c+", rb"(?:ef)*", rb"."]
+)
+TEXTS = some.text(some.sampled_from("abcdef _.(\n"), max_size=12)
+
+
+@given(some.lists(PIECES, min_size=1, max_size=5), some.sampled_from([b"", b"|"]), TEXTS)
+def test_what_holds_none_of_them_does_not_match(pieces: list[bytes], joint: bytes, text: str) -> None:
+    pattern, data = re.compile(joint.join(pieces)), text.encode()
+    words, known = needles(pattern), digest(data)
+    if words and not any(word in known for word in words):
+        assert not pattern.search(data)
+
+
+@given(some.binary(max_size=40))
+def test_a_digest_holds_each_word_of_a_text(data: bytes) -> None:
+    assert set(re.findall(rb"[0-9A-Za-z_\x80-\xff]+", data)) == set(digest(data).split())
