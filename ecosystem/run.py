@@ -142,8 +142,11 @@ def fix_package(name: str, version: str) -> list[str]:
     """Fix the unpacked wheel in memory and print what came of it; what is wrong."""
     wrong = []
     with chdir(unpacked(name, version)):
+        first = lint_here({})
         for safe_only in (True, False):
-            outcome = fix.until_stable(lint_here, safe_only=safe_only)
+            outcome = fix.until_stable(
+                lambda texts: lint_here(texts) if texts else first, safe_only=safe_only
+            )
             fixes = Counter(finding.code for finding in outcome.fixed.applied)
             told = ", ".join(f"{code} {count}" for code, count in sorted(fixes.items())) or "nothing"
             kind = "safe fixes" if safe_only else "all fixes"
@@ -163,8 +166,9 @@ def faults(outcome: fix.Outcome, safe_only: bool) -> Iterator[str]:
             compile(text, path, "exec", dont_inherit=True)
         except SyntaxError as error:
             yield f"{path}:{error.lineno}: {error.msg}"
-    again = fix.until_stable(lambda more: lint_here({**texts, **more}), safe_only=safe_only, given=texts)
-    yield from (f"{path}: a second run changes it again" for path in again.fixed.texts)
+    if texts:
+        again = fix.until_stable(lambda more: lint_here({**texts, **more}), safe_only=safe_only, given=texts)
+        yield from (f"{path}: a second run changes it again" for path in again.fixed.texts)
 
 
 def described(finding: Finding) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bglint.needles import digest, needles
+from bglint.needles import Haystack, is_plain, needles
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,20 @@ TEXTS = some.text(some.sampled_from("abcdef _.(\n"), max_size=12)
 @given(some.lists(PIECES, min_size=1, max_size=5), some.sampled_from([b"", b"|"]), TEXTS)
 def test_what_holds_none_of_them_does_not_match(pieces: list[bytes], joint: bytes, text: str) -> None:
     pattern, data = re.compile(joint.join(pieces)), text.encode()
-    words, known = needles(pattern), digest(data)
-    if words and not any(word in known for word in words):
+    if needles(pattern) and not Haystack([data]).holding(needles(pattern)):
         assert not pattern.search(data)
 
 
-@given(some.binary(max_size=40))
-def test_a_digest_holds_each_word_of_a_text(data: bytes) -> None:
-    assert set(re.findall(rb"[0-9A-Za-z_\x80-\xff]+", data)) == set(digest(data).split())
+@given(some.lists(TEXTS, max_size=4), some.lists(some.sampled_from([b"ab", b"cd", b"f_"]), max_size=2))
+def test_a_haystack_knows_which_texts_hold_a_word(texts: list[str], words: list[bytes]) -> None:
+    data = [text.encode() for text in texts]
+    expected = {number for number, text in enumerate(data) if any(word in text for word in words)}
+    assert Haystack(data).holding(words) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [(rb"add_task", True), (rb"add|sub", True), (rb"\badd\b", False), (rb"x", False), (rb"(?i)add", False)],
+)
+def test_a_plain_pattern_needs_no_second_look(pattern: bytes, expected: bool) -> None:
+    assert is_plain(re.compile(pattern)) is expected

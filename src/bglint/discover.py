@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bglint.config import DEFAULT_EXCLUDE, Config
 from bglint.model import Problem
-from bglint.needles import digest, needles
+from bglint.needles import Haystack, is_plain, needles
 
 if TYPE_CHECKING:
     from bglint.ignore import Ignore
@@ -89,7 +89,7 @@ class Sources:
         self.files = tuple(sorted(files, key=lambda file: file.path))
         self.problems: list[Problem] = []
         self._bytes = dict(given)
-        self._digests: dict[str, bytes] = {}
+        self._haystack: Haystack | None = None
         self._kept = 0
         self.mentions: dict[Question, tuple[SourceFile, ...]] = {}
         self.opened: dict[str, SourceFile] = {}
@@ -126,10 +126,23 @@ class Sources:
     def mentioning(self, pattern: re.Pattern[bytes], tests: bool = False) -> tuple[SourceFile, ...]:
         """The files in which the pattern occurs; test code that is not to be linted only if asked for."""
         if (pattern, tests) not in self.mentions:
-            holds = self._holds if self.mentions else self._holds_for_once
-            asked = (file for file in self.files if tests or file.absolute not in self._tests)
-            self.mentions[pattern, tests] = tuple(file for file in asked if holds(file, pattern))
+            candidates = self._candidates_for(pattern) if self.mentions else self.files
+            sure = is_plain(pattern) and candidates is not self.files
+            self.mentions[pattern, tests] = tuple(
+                file
+                for file in candidates
+                if (tests or file.absolute not in self._tests) and (sure or self._holds(file, pattern))
+            )
         return self.mentions[pattern, tests]
+
+    def _candidates_for(self, pattern: re.Pattern[bytes]) -> tuple[SourceFile, ...]:
+        """The files that may hold a pattern. Where nothing mentions us, there is but one question, and no index."""
+        words = needles(pattern)
+        if not words:
+            return self.files
+        if self._haystack is None:
+            self._haystack = Haystack(map(self._peek, self.files))
+        return tuple(self.files[number] for number in sorted(self._haystack.holding(words)))
 
     def is_mentioned_in(self, file: SourceFile, question: Question) -> bool:
         """Would this file be among the answers?"""
@@ -143,19 +156,9 @@ class Sources:
         lines = (f"{file.path}\t{file.module}\t{package:d}{test:d}" for file, package, test in flags)
         return "\n".join((self._top, *lines)).encode("utf-8", "surrogateescape")
 
-    def _holds_for_once(self, file: SourceFile, pattern: re.Pattern[bytes]) -> bool:
-        """The first question is the only one where nothing mentions us."""
-        data = self._peek(file)
-        words = needles(pattern)
-        return (not words or any(word in data for word in words)) and pattern.search(data) is not None
-
     def _holds(self, file: SourceFile, pattern: re.Pattern[bytes]) -> bool:
-        if file.absolute not in self._digests:
-            self._digests[file.absolute] = digest(self._peek(file))
-        words, known = needles(pattern), self._digests[file.absolute]
-        if words and not any(word in known for word in words):
-            return False
-        return pattern.search(self._peek(file)) is not None
+        data, words = self._peek(file), needles(pattern)
+        return (not words or any(word in data for word in words)) and pattern.search(data) is not None
 
     def _peek(self, file: SourceFile) -> bytes:
         """The bytes of a file that may never be asked for again: kept only as long as there is room."""

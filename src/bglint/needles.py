@@ -1,8 +1,8 @@
 """What a text must hold for a pattern to match in it: literal words, which are found many times faster than patterns.
 
 How to call: `needles(pattern)` are words of which one occurs in every match, in whatever surroundings; empty where the
-pattern is too clever to tell. `digest(data)` holds each word of a text once: what does not occur in it, as a part of a
-word, does not occur in the text.
+pattern is too clever to tell. `Haystack(texts).holding(words)` are the numbers of the texts that hold one of them, as a
+part of a word at least.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import keyword
 import re
 import sys
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 if sys.version_info >= (3, 11):
@@ -28,9 +30,31 @@ _SHORTEST = 2
 _SPACES = bytes(byte if chr(byte).isalnum() or byte in b"_" or byte > 127 else 32 for byte in range(256))
 
 
-def digest(data: bytes) -> bytes:
-    """The words of a text, each once, between spaces."""
-    return b" ".join(set(data.translate(_SPACES).split()))
+class Haystack:
+    """The words of many texts, each once for each text: a fifth of their size, and searched in one go."""
+
+    def __init__(self, texts: Iterable[bytes]) -> None:
+        digests = [b" ".join(set(text.translate(_SPACES).split())) for text in texts]
+        self._all = b"\n".join(digests)
+        self._starts = [0, *accumulate(len(digest) + 1 for digest in digests)]
+
+    def holding(self, words: Iterable[bytes]) -> set[int]:
+        """The numbers of the texts that hold one of these words."""
+        return {number for word in words for number in self._with(word)}
+
+    def _with(self, word: bytes) -> Iterator[int]:
+        at = self._all.find(word)
+        while at >= 0:
+            number = bisect_right(self._starts, at)
+            yield number - 1
+            at = self._all.find(word, self._starts[number])
+
+
+def is_plain(pattern: re.Pattern[bytes]) -> bool:
+    """Does a pattern ask for words and nothing else?"""
+    return (
+        re.fullmatch(rb"\w\w+(\|\w\w+)*", pattern.pattern) is not None and not pattern.flags & re.IGNORECASE
+    )
 
 
 @cache

@@ -14,6 +14,7 @@ from bglint.reach import Edge, Outer, Visit
 from bglint.roles import last_name
 from bglint.rules._except import Told, is_log, is_print, raises, told
 from bglint.rules._parents import following, parent
+from bglint.rules._paths import Call, Walker
 from bglint.values import Frame, Items, Outside, Value
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
@@ -121,6 +122,8 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
     """True where the function itself deals with the failure: it answers its caller, takes another value, tries again."""
     function = visit.frame.function
     assert function is not None
+    if _is_read_later(guard, function):
+        return True
     behind = following(guard, function)
     if behind is not None and _gives_value(guard.body[-1]):
         return True  # what follows is the second way to the value
@@ -128,7 +131,35 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
         return True
     if any(_recovers(project, node, visit.frame) for node in t.walk(*handler.body)):
         return True
-    return _tries_again(project, guard, function)
+    if isinstance(behind, t.Raise) or _tries_again(project, guard, function):
+        return True
+    return bool(handler.body) and _fails_behind(project, handler.body[0], visit.frame)
+
+
+def _fails_behind(project: Project, place: t.Statement, frame: Frame) -> bool:
+    """True where every way from a place ends in a `raise` of the function."""
+    walker = Walker(project, frame, {id(place): Call()})
+    ends = {way.end for way in walker.ways() if id(place) in way.passed}
+    return ends == {"raise"}
+
+
+def _is_read_later(guard: t.Guard, function: t.Function) -> bool:
+    """True where the `try` waits for a future whose result the function asks for behind it: that raises again."""
+    waited = {
+        part.id
+        for node in t.walk(*guard.body)
+        if isinstance(node, t.Await)
+        for part in t.walk(node.value)
+        if isinstance(part, t.Name)
+    }
+    asked = (
+        node.func
+        for node in t.walk_function(function)
+        if isinstance(node, t.Call) and node.at > guard.at and isinstance(node.func, t.Attribute)
+    )
+    return any(
+        func.name == "result" and isinstance(func.value, t.Name) and func.value.id in waited for func in asked
+    )
 
 
 def _gives_value(node: t.Node | None) -> bool:
