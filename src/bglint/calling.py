@@ -181,16 +181,17 @@ def _is_owned(value: Value | None) -> bool:
 
 
 def _shallow(value: Value) -> Value:
-    if isinstance(value, Instance) and _depth(value) > MOST_CONSTRUCTED:
+    if isinstance(value, Instance) and _is_deep(value, MOST_CONSTRUCTED):
         return replace(value, init=None)
     return value
 
 
-def _depth(value: Value) -> int:
-    if isinstance(value, Instance) and value.init is not None:
-        inner = (v for _, values in value.init.bindings for v in values if v is not value)
-        return 1 + max((_depth(v) for v in inner), default=0)
-    return 0
+def _is_deep(value: Value, levels: int) -> bool:
+    """True where constructors are nested more than `levels` deep."""
+    if not isinstance(value, Instance) or value.init is None:
+        return False
+    inner = (v for _, values in value.init.bindings for v in values if v is not value)
+    return levels == 0 or any(_is_deep(v, levels - 1) for v in inner)
 
 
 # -------------------------------------------------------------------- calling
