@@ -16,6 +16,7 @@ import pytest
 from bglint import body, lowering
 from bglint import tree as t
 from bglint.outline import Entry, outline
+from bglint.placing import Places
 
 ROOT = Path(__file__).parent.parent
 LIBRARY = [Path(module.__file__ or "") for module in (ast, dataclasses, enum, typing)]
@@ -130,3 +131,34 @@ def test_a_function_without_the_word_yields_nothing_unread() -> None:
     function = _function("def f(a):\n    return a\n", t.Source("f.py", "f", 1, 2))
     assert not function.is_generator
     assert function.content._known is None
+
+
+def _nodes(node: object) -> Iterator[t.Node]:
+    """Every node of a tree, those of inner functions and classes too."""
+    if isinstance(node, t.Content):
+        yield from _nodes(node.body)
+    elif isinstance(node, t.Node) and not isinstance(node, t.Source):
+        yield node
+        for field in fields(node):
+            yield from _nodes(getattr(node, field.name))
+    elif isinstance(node, tuple):
+        for item in node:
+            yield from _nodes(item)
+
+
+@pytest.mark.parametrize(
+    "path", [*LIBRARY, *sorted((ROOT / "src/bglint").glob("*.py"))], ids=lambda path: path.name
+)
+def test_the_statement_around_a_node_tells_its_place(path: Path) -> None:
+    for text, source in slices(path):
+        _check_places(text, source)
+
+
+def test_the_place_of_every_form() -> None:
+    _check_places(FORMS, t.Source("forms.py", "forms", 1, FORMS.count("\n")))
+
+
+def _check_places(text: str, source: t.Source) -> None:
+    places, whole = Places(lambda _: text), body.positions(text, source.line)
+    for node in _nodes(lowering.lower(text, source)):
+        assert places.span(node, source) == whole[node.at]

@@ -39,14 +39,16 @@ def lower(text: str, source: t.Source, owner: str = "", parent: str = "") -> t.B
     return visitor.statements
 
 
-def positions(text: str, source: t.Source) -> tuple[Span, ...]:
-    """Where each numbered node of the slice stands in its file."""
+def positions(text: str, line: int) -> tuple[Span, ...]:
+    """Where each numbered node of a slice stands in its file, in which the slice begins at `line`.
+
+    Raises SyntaxProblem where LibCST cannot read the slice.
+    """
     module, wrapped = _parse(text)
-    wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-    places = wrapper.resolve(PositionProvider)
-    visitor = BodyVisitor(source, "", "")
+    places = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
+    visitor = BodyVisitor(t.Source("", "", line, line), "", "")
     module.visit(visitor)
-    shift = source.line - 1 - (1 if wrapped else 0)
+    shift = line - 1 - (1 if wrapped else 0)
     return tuple(_span(places[node], shift) for node in visitor.nodes)
 
 

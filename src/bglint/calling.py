@@ -181,16 +181,17 @@ def _is_owned(value: Value | None) -> bool:
 
 
 def _shallow(value: Value) -> Value:
-    if isinstance(value, Instance) and _depth(value) > MOST_CONSTRUCTED:
+    if isinstance(value, Instance) and _is_deep(value, MOST_CONSTRUCTED):
         return replace(value, init=None)
     return value
 
 
-def _depth(value: Value) -> int:
-    if isinstance(value, Instance) and value.init is not None:
-        inner = (v for _, values in value.init.bindings for v in values if v is not value)
-        return 1 + max((_depth(v) for v in inner), default=0)
-    return 0
+def _is_deep(value: Value, levels: int) -> bool:
+    """True where constructors are nested more than `levels` deep."""
+    if not isinstance(value, Instance) or value.init is None:
+        return False
+    inner = (v for _, values in value.init.bindings for v in values if v is not value)
+    return levels == 0 or any(_is_deep(v, levels - 1) for v in inner)
 
 
 # -------------------------------------------------------------------- calling
@@ -289,8 +290,8 @@ def handed_back(names: Names, frame: Frame) -> Values:
 def _handed_back(names: Names, frame: Frame) -> Values:
     assert frame.function is not None
     found: list[Value] = []
-    for node in deciding.live(names, frame):
-        if isinstance(node, t.Return) and node.value is not None:
+    for node in deciding.live_of(names, frame, t.Return):
+        if node.value is not None:
             found.extend(names.evaluate(node.value, frame))
     return unique(found) or (Const(value=None),)
 
@@ -302,8 +303,8 @@ def yielded(names: Names, generator: Generator) -> Values:
 
 def _yielded(names: Names, generator: Generator) -> Values:
     found: list[Value] = []
-    for node in deciding.live(names, generator.call):
-        if isinstance(node, t.Yield) and node.value is not None:
+    for node in deciding.live_of(names, generator.call, t.Yield):
+        if node.value is not None:
             values = names.evaluate(node.value, generator.call)
             found.extend(
                 v for value in values for v in (element(names, value) if node.delegates else (value,))

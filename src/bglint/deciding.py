@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bglint import members
 from bglint import tree as t
@@ -55,6 +55,14 @@ def live(names: Names, frame: Frame) -> tuple[t.Node, ...]:
         every = t.walk_function(frame.function)
         names.live[frame] = _Living(verdicts).read(frame.function.body) if verdicts else every
     return names.live[frame]
+
+
+def live_of(names: Names, frame: Frame, *kinds: type[t.Node]) -> tuple[Any, ...]:
+    """Those of these classes."""
+    nodes = live(names, frame)
+    if frame.function is None or nodes is t.walk_function(frame.function):
+        return t.nodes_of(frame.function, kinds) if frame.function is not None else ()
+    return tuple([node for node in nodes if isinstance(node, kinds)])
 
 
 def _verdicts(names: Names, frame: Frame) -> Iterator[tuple[t.Expr, bool]]:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from bglint import tree as t
 
@@ -19,16 +18,50 @@ def lower(text: str, source: t.Source, owner: str = "", parent: str = "") -> t.B
 
     Raises SyntaxError where this Python cannot read the slice.
     """
-    wrapped = text[:1] in (" ", "\t")
-    module: Any = ast.parse("if 1:\n" + text if wrapped else text)
-    body = module.body[0].body if wrapped else module.body
+    body = _parsed(text)
     is_alone = len(body) == 1 and isinstance(body[0], (ast.FunctionDef, ast.AsyncFunctionDef))
     return _Reader(source, owner, parent, text, is_alone).block(body)
+
+
+def _parsed(text: str) -> list[ast.stmt]:
+    """An indented slice is put below an `if`, which shifts its lines by one."""
+    wrapped = text[:1] in (" ", "\t")
+    module: Any = ast.parse("if 1:\n" + text if wrapped else text)
+    return list(module.body[0].body if wrapped else module.body)
 
 
 def lower_expression(text: str, source: t.Source) -> t.Expr:
     """One expression, for instance a string annotation. Raises SyntaxError."""
     return _Reader(source, "", "", text, False).expression(ast.parse(text.strip(), mode="eval").body)
+
+
+class Extent(NamedTuple):
+    """A statement of a slice: its nodes are numbered from `at` up to `end`, exclusive, its lines count from 1.
+
+    `line` is `first`, but behind the decorators. Of a compound statement whose body has lines of its own, `body` is the
+    number of the body's first node and `header` the line before it. `parent` is the index of the statement around it in the list of all, -1 for none.
+    """
+
+    at: int
+    end: int
+    first: int
+    last: int
+    line: int = 0
+    parent: int = -1
+    body: int = 0
+    header: int = 0
+
+
+def extents(text: str) -> list[Extent]:
+    """The statements of a slice in order; none where this Python cannot read it."""
+    try:
+        body = _parsed(text)
+    except (SyntaxError, RecursionError):
+        return []
+    reader = _Measuring(t.Source("", "", 1, 1), "", "", text, False)
+    reader.shift = 1 if text[:1] in (" ", "\t") else 0
+    reader.block(body)
+    return reader.found
 
 
 class _Reader:
@@ -41,10 +74,11 @@ class _Reader:
         self._owner = owner
         self._parent = parent
         self._yields: list[bool] = []
-        self._numbers = count()
+        self._next = 0
 
     def _at(self) -> int:
-        return next(self._numbers)
+        self._next += 1
+        return self._next - 1
 
     def expression(self, node: ast.expr) -> t.Expr:
         return _EXPRESSIONS[type(node)](self, node)
@@ -367,6 +401,41 @@ class _Reader:
         iterable = self.expression(node.iter)
         target = self.expression(node.target)
         return t.CompLoop(at, target, iterable, self._each(node.ifs), bool(node.is_async))
+
+
+class _Measuring(_Reader):
+    """Keeps the extent of each statement."""
+
+    shift = 0
+
+    def __init__(self, source: t.Source, owner: str, parent: str, text: str, is_alone: bool) -> None:
+        super().__init__(source, owner, parent, text, is_alone)
+        self.found: list[Extent] = []
+        self._around = -1
+
+    def block(self, body: Iterable[ast.stmt]) -> t.Block:
+        return tuple([read for node in body for read in self._measured(node)])
+
+    def _measured(self, node: ast.stmt) -> t.Block:
+        index, around = len(self.found), self._around
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]) - self.shift
+        last = (node.end_lineno or node.lineno) - self.shift
+        self.found.append(Extent(self._next, 0, first, last, node.lineno - self.shift, around))
+        self._around = index
+        read = super().block([node])
+        self._around = around
+        if not read:
+            del self.found[index:]
+            return read
+        self._finish(index)
+        return read
+
+    def _finish(self, index: int) -> None:
+        extent = self.found[index]._replace(end=self._next)
+        inner = self.found[index + 1] if len(self.found) > index + 1 else None
+        if inner is not None and inner.first > extent.line:
+            extent = extent._replace(body=inner.at, header=inner.first - 1)
+        self.found[index] = extent
 
 
 def _is_stub(body: list[ast.stmt]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,9 @@ def attribute(names: Names, value: Value, name: str) -> Values:
     """What the attribute `name` of a value stands for."""
     if isinstance(value, Outside):
         dotted = names.knowledge.canonical(f"{value.name}.{name}")
-        return (Outside(None, dotted, False, value),)
+        return (
+            Outside(None, dotted, False, value if _links(value) < MOST_LINKS else replace(value, of=None)),
+        )
     if isinstance(value, (Instance, Cls, Super)):
         return names.remember(("attribute", value, name), lambda: _member(names, value, name))
     if isinstance(value, ModuleValue):
@@ -59,6 +62,17 @@ def attribute(names: Names, value: Value, name: str) -> Values:
         return (Outside(None, f"builtins.{type(value.value).__name__}.{name}", False, value),)
     return (Unknown(),)
 
+
+def _links(value: Outside) -> int:
+    """How many steps back it can be told what a value was taken from."""
+    count = 0
+    while isinstance(value.of, Outside):
+        count, value = count + 1, value.of
+    return count
+
+
+MOST_LINKS = 40
+"""`a.b().c()` is taken from `a` in four steps; farther back nobody asks."""
 
 _BUILTIN = {"iterator": "list", "generator": "list"}
 
@@ -130,7 +144,7 @@ def own_method(names: Names, klass: Class, name: str) -> t.Function | None:
     entry = klass.entry
     if module is None or entry is None:
         return None
-    found = [m for m in entry.members if m.kind == "function" and m.name == name]
+    found = [member for member in entry.members.named(name) if member.kind == "function"]
     return names.program.function(module, found[-1], klass.qualname) if found else None
 
 

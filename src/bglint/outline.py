@@ -7,8 +7,10 @@ running Python refuses because it is newer is outlined through LibCST instead.
 from __future__ import annotations
 
 import ast
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal
 
 Kind = Literal["function", "class", "import", "assign", "statement"]
@@ -36,7 +38,7 @@ class Entry:
     end: int
     targets: tuple[str, ...] = ()
     header: int = 0
-    members: tuple[Entry, ...] = ()
+    members: Outline = field(default_factory=lambda: Outline(()))
     typing_only: bool = False
 
     @property
@@ -46,12 +48,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """All entries of a module in source order."""
+    """All entries of a module or a class in source order."""
 
     entries: tuple[Entry, ...]
     _by_name: dict[str, tuple[Entry, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _starts: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+    _ends: list[int] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self.entries)
 
     def named(self, name: str) -> tuple[Entry, ...]:
         """The entries that bind `name`; of plain redefinitions all are kept, in order."""
@@ -61,7 +68,21 @@ class Outline:
 
     def around(self, line: int) -> Entry | None:
         """The innermost function, method or statement that holds a line."""
-        return _around(self.entries, line)
+        entry = self.at(line)
+        inner = entry.members.around(line) if entry is not None and entry.kind == "class" else None
+        return inner or entry
+
+    def at(self, line: int) -> Entry | None:
+        """The entry that holds a line; of a statement and those inside it, the innermost."""
+        if not self._starts:
+            self._starts.extend(entry.start for entry in self.entries)
+            self._ends.extend(accumulate((entry.end for entry in self.entries), max))
+        index = bisect_right(self._starts, line) - 1
+        while index >= 0 and self._ends[index] >= line:
+            if self.entries[index].end >= line:
+                return self.entries[index]
+            index -= 1
+        return None
 
 
 def outline(text: str) -> Outline:
@@ -91,14 +112,6 @@ def _by_name(entries: Iterable[Entry]) -> dict[str, tuple[Entry, ...]]:
     return {name: tuple(several) for name, several in found.items()}
 
 
-def _around(entries: Iterable[Entry], line: int) -> Entry | None:
-    for entry in entries:
-        if entry.start <= line <= entry.end:
-            inner = _around(entry.members, line) if entry.kind == "class" else None
-            return inner or entry
-    return None
-
-
 def _entries(body: Iterable[ast.stmt], typing_only: bool) -> Iterator[Entry]:
     for node in body:
         yield from _entry(node, typing_only)
@@ -110,7 +123,7 @@ def _entry(node: ast.stmt, typing_only: bool) -> Iterator[Entry]:
         yield Entry("function", (node.name,), _start(node), end, typing_only=typing_only)
     elif isinstance(node, ast.ClassDef):
         header = max(_start(node.body[0]) - 1, node.lineno)
-        members = tuple(_entries(node.body, typing_only))
+        members = Outline(tuple(_entries(node.body, typing_only)))
         yield Entry("class", (node.name,), _start(node), end, (), header, members, typing_only)
     elif isinstance(node, (ast.Import, ast.ImportFrom)):
         names, targets = _imported(node)

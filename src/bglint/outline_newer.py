@@ -9,7 +9,7 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from bglint.body import BodyVisitor, dotted_name
-from bglint.outline import Entry
+from bglint.outline import Entry, Outline
 from bglint.tree import Source
 
 _NOWHERE = Source("", "", 1, 1)
@@ -48,7 +48,7 @@ class _Reader:
         name = (node.name.value,)
         if isinstance(node, cst.FunctionDef):
             return Entry("function", name, start, end, typing_only=typing_only)
-        members = tuple(self.entries(node.body.body, typing_only))
+        members = Outline(tuple(self.entries(node.body.body, typing_only)))
         first = min((entry.start for entry in members), default=end + 1)
         header = max(first - 1, self._lines(node.name)[0])
         return Entry("class", name, start, end, (), header, members, typing_only)

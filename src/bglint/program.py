@@ -12,6 +12,7 @@ from bglint.discover import SourceFile, Sources, decode
 from bglint.lowering import lower
 from bglint.model import Problem, Span
 from bglint.outline import Entry, Outline, OutlineProblem, outline
+from bglint.placing import Places, completed
 from bglint.values import Class
 
 
@@ -46,7 +47,7 @@ class Program:
         self.problems: list[Problem] = []
         self._files = {file.path: file for file in sources.files}
         self._modules: dict[str, Module | None] = {}
-        self._spans: dict[t.Source, tuple[Span, ...]] = {}
+        self._places = Places(self._slice)
         self._classes: dict[tuple[str, int], Class] = {}
 
     def module(self, path: str) -> Module | None:
@@ -103,10 +104,7 @@ class Program:
         module = self._modules[source.path]
         assert module is not None
         text = module.text(source.line, source.end)
-        if not source.header:
-            return text
-        indent = text[: len(text) - len(text.lstrip())]
-        return f"{text.rstrip()}\n{indent}    pass\n"
+        return completed(text) if source.header else text
 
     def function(self, module: Module, entry: Entry, owner: str = "") -> t.Function | None:
         """The function of an entry of kind "function"."""
@@ -143,11 +141,7 @@ class Program:
 
     def span(self, node: t.Node, source: t.Source) -> Span:
         """Where a node stands: lines and columns from 1."""
-        if source not in self._spans:
-            from bglint.body import positions
-
-            self._spans[source] = positions(self._slice(source), source)
-        return self._spans[source][node.at]
+        return self._places.span(node, source)
 
     def source_text(self, node: t.Node, source: t.Source) -> str:
         """The source text of a node, as written."""

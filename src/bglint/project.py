@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from bglint import calling, deciding, members
 from bglint import tree as t
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from bglint.config import Config
     from bglint.discover import Sources
     from bglint.framework import Framework
+
+
+N = TypeVar("N", bound=t.Node)
+M = TypeVar("M", bound=t.Node)
 
 
 class Project:
@@ -92,6 +96,16 @@ class Project:
     def nodes(self, frame: Frame) -> tuple[t.Node, ...]:
         """What of a function can run in a frame, in run order: arms that its arguments close are left out."""
         return deciding.live(self.names, frame)
+
+    @overload
+    def nodes_of(self, frame: Frame, kind: type[N], /) -> tuple[N, ...]: ...
+    @overload
+    def nodes_of(self, frame: Frame, kind: type[N], other: type[M], /) -> tuple[N | M, ...]: ...
+    @overload
+    def nodes_of(self, frame: Frame, *kinds: type[t.Node]) -> tuple[t.Node, ...]: ...
+    def nodes_of(self, frame: Frame, *kinds: type[t.Node]) -> tuple[Any, ...]:
+        """Those of these classes."""
+        return deciding.live_of(self.names, frame, *kinds)
 
     def runs_on_loop(self, value: Value) -> bool:
         """Would the runner await this callable?"""

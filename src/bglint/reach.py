@@ -210,7 +210,7 @@ class Reach:
         return self._steps[frame]
 
     def _read(self, frame: Frame, edges: list[Edge], outers: list[Outer]) -> None:
-        nodes = deciding.live(self._names, frame)
+        nodes = deciding.live_of(self._names, frame, t.Call, t.Attribute, t.WithItem, t.Await, t.Evaluate)
         awaited = {id(node.value) for node in nodes if isinstance(node, t.Await)}
         dropped = {id(node.value) for node in nodes if isinstance(node, t.Evaluate)}
         called = {id(node.func) for node in nodes if isinstance(node, t.Call)}

@@ -143,12 +143,10 @@ class Roles:
 
     def around(self, module: Module, line: int) -> Iterator[t.Function]:
         """The top-level function or method that holds a line."""
-        entries, owner = module.outline.entries, ""
-        while True:
-            entry = next((e for e in entries if e.start <= line <= e.end), None)
-            if entry is None or entry.kind != "class":
-                break
-            entries, owner = entry.members, f"{owner}.{entry.name}" if owner else entry.name
+        entry, owner = module.outline.at(line), ""
+        while entry is not None and entry.kind == "class":
+            owner = f"{owner}.{entry.name}" if owner else entry.name
+            entry = entry.members.at(line)
         if entry is not None and entry.kind == "function":
             function = self._names.program.function(module, entry, owner)
             if function is not None:
@@ -211,7 +209,7 @@ class Roles:
         """The modules that may call a function: they name it, and its class where it is a method."""
         sources = self._names.program.sources
         klass = function.owner.rpartition(".")[2]
-        called = re.compile(rb"(?<!def )\b" + name.encode() + rb"\s*\(")
+        called = re.compile(re.escape(name).encode() + rb"\s*\(")
         words = (klass.encode(), _snake(klass).encode()) if klass else (b"",)
         for file in sources.mentioning(re.compile(name.encode())):
             data = sources.read(file)

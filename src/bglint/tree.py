@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -529,3 +530,9 @@ def _collect(node: Node, found: list[Node]) -> None:
 def walk_function(function: Function) -> tuple[Node, ...]:
     """Every node of a function's own body, in run order."""
     return tuple(walk(*function.body))
+
+
+@cache
+def nodes_of(function: Function, kinds: tuple[type[Node], ...]) -> tuple[Any, ...]:
+    """The nodes of these classes in a function's own body, in run order."""
+    return tuple([node for node in walk_function(function) if isinstance(node, kinds)])

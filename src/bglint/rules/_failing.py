@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from bglint import members
 from bglint import tree as t
@@ -93,8 +93,8 @@ def _gets_out(project: Project, contact: Contact) -> bool:
 def _raises(project: Project, site: TaskSite) -> Iterator[Spot]:
     """An explicit `raise` that nothing catches, after the task has said that it is under way."""
     for visit in project.visits(site):
-        for node in project.nodes(visit.frame):
-            if isinstance(node, t.Raise) and node.value is not None and _is_lost(project, visit, node):
+        for node in project.nodes_of(visit.frame, t.Raise):
+            if node.value is not None and _is_lost(project, visit, node):
                 yield Spot(site, visit, node, "this `raise`")
 
 
@@ -110,11 +110,14 @@ def _is_lost(project: Project, visit: Visit, node: t.Raise) -> bool:
 def _is_under_way(visit: Visit, node: t.Node) -> bool:
     """True where a function on the path has set a state such as "running" before it comes here."""
     function = visit.frame.function
-    if function is not None and any(
-        _sets_state(part) for part in t.walk_function(function) if part.at < node.at
-    ):
+    if function is not None and any(part.at < node.at for part in _stating(function)):
         return True
     return visit.before is not None and visit.node is not None and _is_under_way(visit.before, visit.node)
+
+
+@cache
+def _stating(function: t.Function) -> tuple[t.Node, ...]:
+    return tuple(filter(_sets_state, t.nodes_of(function, (t.Assign, t.Call))))
 
 
 def _sets_state(node: t.Node) -> bool:

@@ -36,7 +36,7 @@ class State:
 
 def written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
     """The module-level containers and globals that a function changes, each with the place."""
-    for node in project.nodes(frame) if frame.function is not None else ():
+    for node in project.nodes_of(frame, t.Assign, t.Call):
         for expr in _changed(node):
             state = container(project, expr, frame)
             if state is not None:
@@ -158,9 +158,8 @@ def _owner(value: Value, name: str) -> tuple[object, str] | None:
 
 def sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Assign]]:
     """The flags that a function sets to something that is not false."""
-    function = frame.function
-    for node in t.walk_function(function) if function is not None else ():
-        if isinstance(node, t.Assign) and not (isinstance(node.value, t.Constant) and not node.value.value):
+    for node in project.nodes_of(frame, t.Assign):
+        if not (isinstance(node.value, t.Constant) and not node.value.value):
             for target in node.targets:
                 state = _set_flag(project, target, frame)
                 if state is not None:

@@ -32,7 +32,7 @@ def spread(values: Values) -> Iterator[Value]:
 
 def _filled_in(project: Project, name: str, frame: Frame) -> Iterator[Value]:
     """What a function puts into a collection: `name.append(x)`, `name[key] = x`."""
-    for node in project.nodes(frame):
+    for node in project.nodes_of(frame, t.Call, t.Assign):
         for expr in _put_in(node, name):
             yield from spread(project.evaluate(expr, frame))
 

@@ -44,6 +44,6 @@ def nearest_raises(project: Project, sites: Iterable[TaskSite], wanted: Wanted) 
 def _raises(project: Project, sites: Iterable[TaskSite]) -> Iterator[tuple[Visit, t.Raise]]:
     for site in sites:
         for visit in project.visits(site):
-            for node in project.nodes(visit.frame) if visit.where != "process" else ():
-                if isinstance(node, t.Raise) and node.value is not None:
+            for node in project.nodes_of(visit.frame, t.Raise) if visit.where != "process" else ():
+                if node.value is not None:
                     yield visit, node

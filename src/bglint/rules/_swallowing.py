@@ -56,7 +56,7 @@ def swallows(project: Project) -> Iterator[Swallow]:
 
 
 def _in_function(project: Project, visit: Visit) -> Iterator[Swallow]:
-    for node in project.nodes(visit.frame):
+    for node in project.nodes_of(visit.frame, t.Guard, t.With):
         if isinstance(node, t.Guard) and _matters(project, node, visit):
             yield from _of_guard(project, visit, node)
         elif isinstance(node, t.With) and _matters(project, node, visit):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 from bglint import edits
 from bglint import tree as t
@@ -116,10 +117,10 @@ def _dropped(project: Project, visit: Visit) -> Iterator[t.Call]:
     function = visit.frame.function
     if function is None or function.is_generator or _asks_first(function, visit.frame):
         return
-    for node in t.walk_function(function):
+    for node in project.nodes_of(visit.frame, t.Evaluate, t.Return):
         if isinstance(node, t.Evaluate):
             yield from _coroutines(project, node.value, visit.frame)
-        elif isinstance(node, t.Return) and visit.before is None:
+        elif visit.before is None:
             yield from _coroutines(project, _kept_for_return(node, function), visit.frame)
 
 
@@ -183,7 +184,12 @@ def _asks_first(function: t.Function, frame: Frame) -> bool:
     """True where a function, or the decorator around it, looks first whether what it calls is async."""
     outer = frame.closure.function if frame.closure is not None else None
     every = [function, *([outer] if outer is not None else [])]
-    return any(_mentions(node) for each in every for node in t.walk_function(each))
+    return any(map(_mentions_a_question, every))
+
+
+@cache
+def _mentions_a_question(function: t.Function) -> bool:
+    return any(map(_mentions, t.walk_function(function)))
 
 
 def _mentions(node: t.Node) -> bool:

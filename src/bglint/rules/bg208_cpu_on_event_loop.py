@@ -105,8 +105,8 @@ def _loops(project: Project, visit: Visit) -> Iterator[t.For]:
     function = visit.frame.function
     if visit.where != "event loop" or function is None:
         return
-    for node in t.walk_function(function):
-        if isinstance(node, t.For) and not _gives_way(node) and _turns(project, node, visit) >= MANY_TURNS:
+    for node in project.nodes_of(visit.frame, t.For):
+        if not _gives_way(node) and _turns(project, node, visit) >= MANY_TURNS:
             yield node
 
 

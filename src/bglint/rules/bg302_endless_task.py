@@ -122,13 +122,8 @@ def _endless_loops(project: Project, visit: Visit) -> Iterator[t.For | t.While]:
     function = visit.frame.function
     if function is None or function.is_generator:
         return
-    for node in project.nodes(visit.frame):
-        if (
-            isinstance(node, (t.For, t.While))
-            and _repeats(project, node, visit.frame)
-            and not _may_leave(node)
-            and not _ends_with_connection(node)
-        ):
+    for node in project.nodes_of(visit.frame, t.For, t.While):
+        if _repeats(project, node, visit.frame) and not _may_leave(node) and not _ends_with_connection(node):
             yield node
 
 

@@ -143,9 +143,8 @@ def _deeds(
 
 
 def _body_reads(project: Project, frame: Frame, own: frozenset[Frame]) -> Iterator[t.Call]:
-    for node in project.nodes(frame):
-        reads = isinstance(node, t.Call) and _reads_body(project, node.func, frame, own)
-        if isinstance(node, t.Call) and reads and not _depends_on_route(project, node, frame):
+    for node in project.nodes_of(frame, t.Call):
+        if _reads_body(project, node.func, frame, own) and not _depends_on_route(project, node, frame):
             yield node
 
 
@@ -236,7 +235,7 @@ def _is_body(project: Project, value: Value) -> bool:
 
 
 def _changes(project: Project, frame: Frame, own: frozenset[Frame]) -> Iterator[t.Node]:
-    for node in project.nodes(frame):
+    for node in project.nodes_of(frame, t.Assign, t.Delete, t.Call):
         if isinstance(node, (t.Assign, t.Delete)):
             yield from (node for target in node.targets if _is_lost(project, target, frame, own))
         elif isinstance(node, t.Call) and _is_lost_call(project, node.func, frame, own):
