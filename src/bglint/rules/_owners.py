@@ -10,7 +10,7 @@ from bglint import members
 from bglint import tree as t
 from bglint.calling import handed_back
 from bglint.hints import marker, provide
-from bglint.project import Project
+from bglint.project import Project, dotted
 from bglint.values import Const, Frame, Func, Generator, Instance, Outside, Unknown, Value
 
 CLOSERS = {
@@ -173,11 +173,13 @@ def _explicitly(name: str, node: t.Yield, body: Iterable[t.Node]) -> bool:
             continue
         own = isinstance(call.func.value, t.Name) and call.func.value.id == name
         given = any(_names(argument.value, name) for argument in call.arguments)
-        if (own and call.func.name in CLOSERS) or (given and call.func.name in _TAKERS):
+        takes = call.func.name in _TAKERS or dotted(call.func) in _REMOVERS
+        if (own and call.func.name in CLOSERS) or (given and takes):
             return True
     return False
 
 
+_REMOVERS = {"shutil.rmtree", "os.remove", "os.unlink", "os.rmdir", "os.removedirs"}
 _TAKERS = {"release", "putconn", "put_conn", "close", "return_connection", "put", "dispose", "give_back"}
 
 

@@ -269,10 +269,16 @@ def _report(project: Project, site: TaskSite, birth: Birth) -> Finding:
     name, manager, left = birth.name, dotted(birth.node.value), _left(project, birth.frame)
     message = f"The `with` block closes `{name}` {left}; the task `{task}` {then}."
     cure = f"Open `{name}` in the task, or pass what was read from it."
-    if "Temporary" in manager:
+    if "Temporary" in manager or _is_path(project, birth):
         message = f"The `with` block deletes `{name}` {left}; the task `{task}` {then}."
         cure = "Keep it until the task is done (`tempfile.mkdtemp()`, `delete=False`), and let the task remove it."
     return finding(project, CODE, site.call, site.frame, message, cure, site=site)
+
+
+def _is_path(project: Project, birth: Birth) -> bool:
+    target = birth.node.target if isinstance(birth.node, t.WithItem) else None
+    values = project.evaluate(target, birth.frame) if target is not None else ()
+    return any(isinstance(value, Outside) and value.name.startswith(_PATHS) for value in values)
 
 
 def _left(project: Project, frame: Frame) -> str:
