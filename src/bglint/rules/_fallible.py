@@ -87,16 +87,23 @@ def outside_errors(project: Project, expr: t.Expr, frame: Frame) -> Iterator[fro
     for node in t.walk(expr):
         called = project.evaluate(node.func, frame) if isinstance(node, t.Call) else ()
         for value in called:
-            errors = _errors(project, value) if isinstance(value, Outside) else None
+            assert isinstance(node, t.Call)
+            errors = _errors(project, value, node) if isinstance(value, Outside) else None
             if errors:
                 yield errors
 
 
-def _errors(project: Project, value: Outside) -> frozenset[str]:
+def _errors(project: Project, value: Outside, call: t.Call) -> frozenset[str]:
     if project.knowledge.canonical(value.name) in _PARSERS:
-        return frozenset({"builtins.ValueError"})
+        return frozenset() if _is_number(call) else frozenset({"builtins.ValueError"})
     fact = project.knowledge.fact(value.name)
     return project.knowledge.errors(value.name) if fact is not None and fact.fails else frozenset()
+
+
+def _is_number(call: t.Call) -> bool:
+    """True for `int(end - start)`: what is calculated needs no parsing."""
+    given = call.argument(0)
+    return isinstance(given, t.Operation) and given.kind in ("-", "*", "/", "//", "**")
 
 
 def raises_always(project: Project, call: t.Call, frame: Frame) -> Values:

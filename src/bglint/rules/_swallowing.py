@@ -124,7 +124,7 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
     assert function is not None
     if _is_read_later(guard, function):
         return True
-    behind = following(guard, function)
+    behind = _behind(project, guard, function)
     if behind is not None and _gives_value(guard.body[-1]):
         return True  # what follows is the second way to the value
     if any(_gives_value(node) for node in (*t.walk(*handler.body), behind)) and _is_asked(visit):
@@ -134,6 +134,16 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
     if isinstance(behind, t.Raise) or _tries_again(project, guard, function):
         return True
     return bool(handler.body) and _fails_behind(project, handler.body[0], visit.frame)
+
+
+def _behind(project: Project, guard: t.Guard, function: t.Function) -> t.Statement | None:
+    """What comes after a `try`, or after the `if` or `with` that it ends."""
+    steps: list[t.Statement] = [guard]
+    for around, _ in reversed(project.chain(guard, function)):
+        if not isinstance(around, t.Branch | t.With):
+            break
+        steps.append(around)
+    return next((behind for step in steps if (behind := following(step, function)) is not None), None)
 
 
 def _fails_behind(project: Project, place: t.Statement, frame: Frame) -> bool:

@@ -11,7 +11,7 @@ from bglint.reach import Edge
 from bglint.rules._deeds import Deed, deeds, given, may_follow, root, way_to
 from bglint.rules._handed import handed, spread
 from bglint.sites import TaskSite
-from bglint.values import Birth, Frame, Outside, Value, Values
+from bglint.values import Birth, Const, Frame, Outside, Value, Values
 
 UPLOAD = ("fastapi.UploadFile", "fastapi.datastructures.UploadFile", "starlette.datastructures.UploadFile")
 _FILE_METHODS = {"file", "read", "readline", "readlines", "readinto", "seek", "write", "fileno", "getvalue"}
@@ -37,7 +37,18 @@ def _is_part_of_form(value: Outside) -> bool:
 def uploads(project: Project, site: TaskSite) -> Iterator[Outside]:
     """The uploads that a task is given, each once."""
     found = (upload_of(project, value) for value in handed(project, site))
-    yield from {key(upload): upload for upload in found if upload is not None}.values()
+    known = {key(upload): upload for upload in found if upload is not None}
+    doubtful = {key(upload) for upload in _alternatives(project, site)}
+    yield from (upload for each, upload in known.items() if each not in doubtful)
+
+
+def _alternatives(project: Project, site: TaskSite) -> Iterator[Outside]:
+    """The uploads that an argument may be, but may as well be something else: `audio = decoded if ... else file`."""
+    for argument in site.arguments:
+        values = [v for v in project.evaluate(argument.value, site.frame) if v != Const(value=None)]
+        found = [upload for value in values if (upload := upload_of(project, value)) is not None]
+        if len(found) < len(values):
+            yield from found
 
 
 def key(upload: Outside) -> object:

@@ -177,11 +177,22 @@ def _mailed(project: Project, context: Context, told: set[t.Node]) -> Iterator[F
         return
     way = (*context.hops, Hop(context.frame, sending))
     first, function = way[0], way[0].frame.function
-    if function is None or not isinstance(first.node, t.Call) or first.node in told:
+    if function is not context.role.function or not isinstance(first.node, t.Call) or first.node in told:
+        return
+    if not all(_is_run_in_place(hop.frame) for hop in way):
         return
     if _is_dropped(first.node, function) and not _is_answered(project, first.node, function):
         told.add(first.node)
         yield _told(project, first.node, first.frame, way[1:])
+
+
+def _is_run_in_place(frame: Frame) -> bool:
+    """False for a function inside another that only hands it on, to a thread for example."""
+    outer = frame.closure.function if frame.closure is not None else None
+    if outer is None or frame.function is None:
+        return True
+    calls = (node.func for node in t.walk_function(outer) if isinstance(node, t.Call))
+    return any(isinstance(called, t.Name) and called.id == frame.function.name for called in calls)
 
 
 def _is_dropped(call: t.Call, function: t.Function) -> bool:

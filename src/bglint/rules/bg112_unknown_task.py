@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Iterator
 
@@ -92,7 +93,7 @@ def unknown_task(project: Project) -> Iterator[Finding]:
     """
     for site in project.sites:
         written = handed(project, site) if site.kind in ("add_task", "BackgroundTask") else None
-        if written is not None and _is_missing(project, written):
+        if written is not None and (_is_missing(project, written) or _is_undefined(project, written)):
             name = dotted(written.expr)
             yield told(
                 project, "BG112", written.expr if written.frame is not site.frame else site.call, written.frame,
@@ -111,6 +112,16 @@ def _is_missing(project: Project, written: Written) -> bool:
         and _is_looked_up_in_the_project(project, written)
         and not any(_may_be_supplied(project, value) for value in missing)
     )
+
+
+def _is_undefined(project: Project, written: Written) -> bool:
+    """A plain name that its module hands over as a task and mentions nowhere else."""
+    module = project.program.module(written.frame.path)
+    if not isinstance(written.expr, t.Name) or module is None or hasattr(builtins, written.expr.id):
+        return False
+    name, text = re.escape(written.expr.id), "".join(module.lines)
+    as_task = re.findall(rf"(?:add_task|BackgroundTask)\(\s*{name}\s*[,)]", text)
+    return len(as_task) == len(re.findall(rf"\b{name}\b", text)) and not re.search(_DYNAMIC, text)
 
 
 def _has_a_subclass_with_it(project: Project, written: Written) -> bool:
@@ -144,7 +155,7 @@ def _may_be_supplied(project: Project, missing: Missing) -> bool:
     return any(True for _ in project.modules(assigned))
 
 
-_DYNAMIC = r"def __getattr__|globals\(\)|sys\.modules\[|import \*|\bexec\("
+_DYNAMIC = r"def __getattr__|globals\(\)|\bbuiltins\b|sys\.modules\[|import \*|\bexec\("
 
 
 def _where(project: Project, written: Written) -> str:
@@ -154,4 +165,6 @@ def _where(project: Project, written: Written) -> str:
             if isinstance(owner, (Instance, Cls)):
                 return f"`{owner.klass.name}` has no `{written.expr.name}`"
         return f"`{dotted(written.expr.value)}` has no `{written.expr.name}`"
+    if _is_undefined(project, written):
+        return f"`{dotted(written.expr)}` is defined nowhere"
     return f"`{dotted(written.expr)}` is imported from a module that does not have it"

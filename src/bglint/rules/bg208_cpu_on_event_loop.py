@@ -9,7 +9,7 @@ from bglint.model import Finding, Level
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import blocking
+from bglint.rules._contacts import Meeting, argument, blocking_again, number
 from bglint.rules._loops import at_least, is_range
 from bglint.rules._offload import blocked
 from bglint.rules._weight import a_queue
@@ -78,11 +78,17 @@ def cpu_on_event_loop(project: Project) -> Iterator[Finding]:
     The witness reads the processor time of the event loop's thread before and after the task: the bad apps spend
     more than a fifth of a second there, the others do not.
     """
-    for meeting in blocking(project, "cpu"):
-        if meeting.fact.weight:
+    for meeting in blocking_again(project, "cpu"):
+        if meeting.fact.weight and not _only_stores(project, meeting):
             level = _LEVELS[meeting.fact.weight]
             yield blocked(project, "BG208", meeting, "computes for long", level=level)
     yield from _long_loops(project)
+
+
+def _only_stores(project: Project, meeting: Meeting) -> bool:
+    """True for `zlib.compress(data, 0)`: the level 0 copies."""
+    level = argument(meeting.contact, 1, "level")
+    return meeting.contact.name == "zlib.compress" and number(project, level, meeting.frame) == 0
 
 
 def _long_loops(project: Project) -> Iterator[Finding]:

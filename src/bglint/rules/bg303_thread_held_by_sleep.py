@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
 from bglint.reach import Contact
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, is_def_task, meetings, number, reached
+from bglint.rules._contacts import Meeting, argument, is_def_task, meetings, number, path, reached
 from bglint.rules._loops import loops_around, turns
 from bglint.rules._weight import a_queue
+from bglint.values import Outside
 
 LONG = 1.0
 
@@ -79,7 +81,7 @@ def thread_held_by_sleep(project: Project) -> Iterator[Finding]:
     `starlette/concurrency.py`, which tasks and endpoints share.
     """
     for meeting in meetings(project, lambda c: c.effect == "sleep" and c.blocks and is_def_task(c)):
-        if _is_long(project, meeting.contact):
+        if _is_long(project, meeting.contact) and not _is_in_another_thread(project, meeting.contact):
             yield _told(project, meeting)
 
 
@@ -96,6 +98,14 @@ def _told(project: Project, meeting: Meeting) -> Finding:
         project, "BG303", meeting.node, meeting.frame, message, cure,
         site=meeting.site, visit=meeting.contact.visit, others=meeting.others,
     )  # fmt: skip
+
+
+def _is_in_another_thread(project: Project, contact: Contact) -> bool:
+    """True below a `Thread(target=...)` or a `pool.submit(...)` of the task: that thread is not one of the 40."""
+    calls = ((node, frame) for frame, node in path(contact.visit, contact.node) if isinstance(node, t.Call))
+    called = (value for call, frame in calls for value in project.evaluate(call.func, frame))
+    facts = (project.knowledge.fact(value.name) for value in called if isinstance(value, Outside))
+    return any(fact is not None and fact.where in ("thread", "process") for fact in facts)
 
 
 def _is_long(project: Project, contact: Contact) -> bool:
