@@ -55,11 +55,11 @@ class Visit:
 
     def up(self, node: t.Node) -> Iterator[tuple[Visit, t.Node]]:
         """The way back from `node` to the task: each visit with the node in it that leads on."""
-        visit: Visit | None = self
-        through: t.Node | None = node
-        while visit is not None and through is not None:
-            yield visit, through
-            visit, through = visit.before, visit.node
+        yield self, node
+        visit = self
+        while visit.before is not None and visit.node is not None:
+            yield visit.before, visit.node
+            visit = visit.before
 
     def hops(self) -> tuple[Hop, ...]:
         """The calls from the task down to this function."""
