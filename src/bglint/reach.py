@@ -29,7 +29,10 @@ from bglint.values import (
 
 Place = Literal["event loop", "thread", "process"]
 MOST_VISITS = 300
-"""A task that runs more functions than this is followed to the nearest ones."""
+"""A task that runs more functions than this is followed to the nearest ones ..."""
+
+MOST_ABREAST = 3
+"""... but a long chain of calls to its end: this many functions for each call of its depth."""
 
 MOST_FRAMES_OF_ONE = 2
 
@@ -38,7 +41,8 @@ MOST_FRAMES_OF_ONE = 2
 class Visit:
     """A function that a task runs: in this frame, on this kind of place, called at `node` of the visit `before`.
 
-    `before` is None for the task itself.
+    `before` is None for the task itself; `start` is the visit of the task (None for itself), `depth` counts the calls
+    down to here.
     """
 
     site: TaskSite
@@ -46,16 +50,21 @@ class Visit:
     where: Place
     before: Visit | None = None
     node: t.Node | None = None
+    start: Visit | None = None
+    depth: int = 0
+
+    def up(self, node: t.Node) -> Iterator[tuple[Visit, t.Node]]:
+        """The way back from `node` to the task: each visit with the node in it that leads on."""
+        yield self, node
+        visit = self
+        while visit.before is not None and visit.node is not None:
+            yield visit.before, visit.node
+            visit = visit.before
 
     def hops(self) -> tuple[Hop, ...]:
         """The calls from the task down to this function."""
-        if self.before is None or self.node is None:
-            return ()
-        return (*self.before.hops(), Hop(self.before.frame, self.node))
-
-    @property
-    def depth(self) -> int:
-        return 0 if self.before is None else self.before.depth + 1
+        way = self.before.up(self.node) if self.before is not None and self.node is not None else ()
+        return tuple(Hop(visit.frame, node) for visit, node in way)[::-1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,8 +134,10 @@ class Reach:
         waiting = deque(self.starts(site))
         seen = {(visit.frame, visit.where) for visit in waiting}
         frames: dict[t.Function | None, int] = {}
-        while waiting and len(seen) < MOST_VISITS:
+        while waiting:
             visit = waiting.popleft()
+            if len(seen) >= max(MOST_VISITS, MOST_ABREAST * visit.depth):
+                return
             yield visit
             for edge in self.steps(visit.frame)[0]:
                 where = edge.shift or visit.where
@@ -135,7 +146,8 @@ class Reach:
                 if key not in seen and count < MOST_FRAMES_OF_ONE:
                     frames[edge.target.function] = count + 1
                     seen.add(key)
-                    waiting.append(Visit(site, edge.target, where, visit, edge.node))
+                    start, depth = visit.start or visit, visit.depth + 1
+                    waiting.append(Visit(site, edge.target, where, visit, edge.node, start, depth))
 
     def starts(self, site: TaskSite) -> Iterator[Visit]:
         """The first functions of a task, with the arguments given at the registration."""

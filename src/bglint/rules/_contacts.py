@@ -101,16 +101,10 @@ def is_none(values: Values) -> bool:
     return bool(values) and all(value == Const(value=None) for value in values)
 
 
-@lru_cache(maxsize=8192)
-def root(visit: Visit) -> Visit:
-    """The visit of the task itself; visits come nearest first, so that the one before is known."""
-    return visit if visit.before is None else root(visit.before)
-
-
 def is_def_task(contact_or_visit: Contact | Visit) -> bool:
     """True for what a `def` task does in its own thread of the pool."""
     visit = contact_or_visit.visit if isinstance(contact_or_visit, Contact) else contact_or_visit
-    start = root(visit)
+    start = visit.start or visit
     return visit.where == "thread" and start.where == "thread" and not _is_async(start)
 
 
@@ -122,11 +116,7 @@ def _is_async(start: Visit) -> bool:
 
 def path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
     """Each function on the way down to `node`, with the node in it that leads on; the task first."""
-    way = [(visit.frame, node)]
-    while visit.before is not None and visit.node is not None:
-        way.append((visit.before.frame, visit.node))
-        visit = visit.before
-    yield from reversed(way)
+    yield from reversed([(each.frame, step) for each, step in visit.up(node)])
 
 
 @lru_cache(maxsize=8192)

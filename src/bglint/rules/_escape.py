@@ -83,9 +83,7 @@ def is_told_of_another(project: Project, visit: Visit) -> bool:
 
 
 def _path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
-    yield visit.frame, node
-    if visit.before is not None and visit.node is not None:
-        yield from _path(visit.before, visit.node)
+    yield from ((each.frame, step) for each, step in visit.up(node))
 
 
 def _leaves(project: Project, frame: Frame, node: t.Node, failure: Failure) -> bool:

@@ -109,10 +109,8 @@ def _is_lost(project: Project, visit: Visit, node: t.Raise) -> bool:
 
 def _is_under_way(visit: Visit, node: t.Node) -> bool:
     """True where a function on the path has set a state such as "running" before it comes here."""
-    function = visit.frame.function
-    if function is not None and any(part.at < node.at for part in _stating(function)):
-        return True
-    return visit.before is not None and visit.node is not None and _is_under_way(visit.before, visit.node)
+    ways = ((each.frame.function, step) for each, step in visit.up(node))
+    return any(part.at < step.at for function, step in ways if function for part in _stating(function))
 
 
 @cache

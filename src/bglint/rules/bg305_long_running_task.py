@@ -190,7 +190,7 @@ def _long_loop(project: Project, contact: Contact) -> tuple[Visit, t.For] | None
     """The outermost loop around the call whose turns nobody has bounded, if each turn waits for the call."""
     ways = [
         (visit, node)
-        for visit, node in _ways(contact.visit, contact.node)
+        for visit, node in reversed(list(contact.visit.up(contact.node)))
         if visit.frame.function is not None
     ]
     if not all(
@@ -214,14 +214,6 @@ def _is_exceptional(project: Project, visit: Visit, node: t.Node) -> bool:
     """True in an `except`: what is done there is not done in each turn."""
     assert visit.frame.function is not None
     return any(part.startswith("handler") for _, part in project.chain(node, visit.frame.function))
-
-
-def _ways(visit: Visit, node: t.Node) -> list[tuple[Visit, t.Node]]:
-    before = visit.before
-    return [
-        *(_ways(before, visit.node) if before is not None and visit.node is not None else []),
-        (visit, node),
-    ]
 
 
 def _loops_around(project: Project, frame: Frame, node: t.Node) -> Iterator[t.For | t.While]:

@@ -99,8 +99,8 @@ def _variable(value: Outside) -> t.Node | None:
 
 def _sets(project: Project, visit: Visit, variable: t.Node) -> bool:
     """True where the task sets the variable itself, on the way to the place that reads it."""
-    here = _sets_here(project, visit.frame, variable)
-    return here or (visit.before is not None and _sets(project, visit.before, variable))
+    way = visit.up(visit.site.call)
+    return any(_sets_here(project, each.frame, variable) for each, _ in way)
 
 
 def _sets_here(project: Project, frame: Frame, variable: t.Node) -> bool:
