@@ -57,6 +57,7 @@ CLOSED = {
     "enum": ("mode", "Mode.FAST", "mode == Mode.SLOW"),
     "enum default": ("mode=Mode.FAST", "", "mode is Mode.SLOW"),
     "isinstance": ("value", "0", "isinstance(value, (str, bytes))"),
+    "starts with": ("name", "'SLOW_DOWN'", "name.startswith('os.environ/')"),
 }
 OPEN = {
     "true": ("slow=True", "", "slow"),
@@ -69,6 +70,8 @@ OPEN = {
     "enum": ("mode", "Mode.SLOW", "mode == Mode.SLOW"),
     "or": ("slow=False, more=None", "", "more or slow or wanted"),
     "isinstance": ("value", "0", "isinstance(value, (int, bytes))"),
+    "starts with": ("name", "'SLOW_DOWN'", "name.startswith('SLOW')"),
+    "changed text": ("name", "'SLOW_DOWN'", "name.lower().startswith('s')"),
 }
 
 
@@ -93,10 +96,15 @@ NOT_REACHED = {
     "by another name": "long = slow and True\nif long:\n    time.sleep(5)",
     "handed on": "async def inner(slow):\n    if slow:\n        time.sleep(5)\nawait inner(slow)",
     "closure": "async def inner():\n    if slow:\n        time.sleep(5)\nawait inner()",
+    "set in a closed arm": "if slow:\n    slow = True\nif slow:\n    time.sleep(5)",
+    "given on by or": "call = slow and time.sleep or print\ncall(5)",
+    "given on by if": "call = time.sleep if slow else print\ncall(5)",
     "until it is set": "if slow:\n    time.sleep(5)\nslow = True",
 }
 REACHED = {
     "set before": "slow = True\nif slow:\n    time.sleep(5)",
+    "set in an open arm": "if not slow:\n    slow = True\nif slow:\n    time.sleep(5)",
+    "given on": "call = time.sleep if not slow else print\ncall(5)",
     "counted up": "slow += 1\nif slow:\n    time.sleep(5)",
     "set in a loop": "for _ in range(3):\n    if slow:\n        time.sleep(5)\n    slow = True",
     "set for a closure": "async def inner():\n    if slow:\n        time.sleep(5)\nslow = True\nawait inner()",

@@ -42,7 +42,7 @@ MORE = "**"
 MOST_CONSTRUCTED = 3
 """How many constructors inside constructors' arguments are kept apart."""
 
-MOST_TEXT = 24
+MOST_TEXT = 32
 """Longer texts are no keys or names; their value is not handed on to callees."""
 
 
@@ -269,10 +269,18 @@ def returned(names: Names, frame: Frame) -> Values:
 
 def _returned(names: Names, frame: Frame) -> Values:
     declared = known(_declared(names, frame))
-    if declared and not any(isinstance(value, (Instance, Cls)) for value in declared):
+    if declared and not any(isinstance(value, (Instance, Cls)) or _is_response(value) for value in declared):
         return declared
     given = handed_back(names, frame)
     return declared if declared and all(map(anonymous, known(given))) else given
+
+
+def _is_response(value: Value) -> bool:
+    """Declared as `Response`, it is some kind of response that carries a task."""
+    return isinstance(value, Outside) and value.name in _RESPONSES
+
+
+_RESPONSES = {f"{module}.Response" for module in ("fastapi", "fastapi.responses", "starlette.responses")}
 
 
 def _declared(names: Names, frame: Frame) -> Values:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bglint import members
 from bglint import tree as t
-from bglint.scope import scope
+from bglint.scope import Chain, scope
 from bglint.values import (
     Cls,
     Const,
@@ -38,6 +38,7 @@ _OBJECTS = (Func, Cls, Partial, Coroutine, Generator, ModuleValue)
 _TYPES: dict[str, type] = {
     kind.__name__: kind for kind in (str, bytes, int, float, bool, list, dict, tuple, set)
 }
+_TEXT_TESTS = ("startswith", "endswith")
 _COMPARED: dict[str, Callable[[object, object], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -198,13 +199,26 @@ class _Living:
 # ------------------------------------------------------------------- deciding
 
 
+def evaluated(names: Names, chain: t.Operation, frame: Frame) -> tuple[t.Expr, ...]:
+    """The operands of `and` or `or` that can be what it gives."""
+    first, second = chain.operands
+    verdict = decide(names, first, frame)
+    if verdict is None:
+        return chain.operands
+    return (first,) if verdict is (chain.kind == "or") else (second,)
+
+
 def decide(names: Names, test: t.Expr, frame: Frame) -> bool | None:
     """The outcome of a test in a frame; None where it is open."""
     if isinstance(test, t.Operation):
         verdict = _DECIDED.get(test.kind)
         return verdict(names, test, frame) if verdict is not None else None
     if isinstance(test, t.Call):
-        return _is_instance(names, test, frame)
+        return (
+            _is_instance(names, test, frame)
+            if isinstance(test.func, t.Name)
+            else _text_test(names, test, frame)
+        )
     return _agreed(_truth(names, value) for value in stable(names, test, frame))
 
 
@@ -262,6 +276,19 @@ _DECIDED: dict[str, Callable[[Names, t.Operation, Frame], bool | None]] = {
 }
 
 
+def _text_test(names: Names, test: t.Call, frame: Frame) -> bool | None:
+    """`name.startswith("x")` of a text that the caller wrote."""
+    func, wanted = test.func, test.argument(0)
+    if not isinstance(func, t.Attribute) or func.name not in _TEXT_TESTS or wanted is None:
+        return None
+    texts, parts = stable(names, func.value, frame), stable(names, wanted, frame)
+    if len(test.arguments) > 1 or not all(
+        isinstance(getattr(v, "value", None), str) for v in (*texts, *parts)
+    ):
+        return None
+    return _agreed(getattr(a.value, func.name)(b.value) for a in texts for b in parts)  # type: ignore[attr-defined]
+
+
 def _is_instance(names: Names, test: t.Call, frame: Frame) -> bool | None:
     if not (isinstance(test.func, t.Name) and test.func.id == "isinstance" and len(test.arguments) == 2):
         return None
@@ -317,7 +344,7 @@ def _name(names: Names, expr: t.Name, frame: Frame) -> Values:
     current: Frame | None = frame
     while current is not None and current.function is not None:
         if current.function.parameter(expr.id) is not None:
-            untouched = not _rebound(current.function, expr.id, at)
+            untouched = not _rebound(names, current, expr.id, at)
             return (current.binding(expr.id) if untouched else None) or (Unknown(),)
         if expr.id in scope(current.function).bindings:
             return _local(names, expr.id, current)
@@ -325,16 +352,25 @@ def _name(names: Names, expr: t.Name, frame: Frame) -> Values:
     return (Unknown(),)
 
 
-def _rebound(function: t.Function, name: str, at: int | None) -> bool:
+def _rebound(names: Names, frame: Frame, name: str, at: int | None) -> bool:
     """Is a parameter given another value before (or in a loop around) a use?"""
-    if name in _augmented(function):
+    assert frame.function is not None
+    if name in _augmented(frame.function):
         return True
-    local = scope(function)
+    local = scope(frame.function)
     loops = {id(node) for node, _ in local.chain(at) if isinstance(node, (t.For, t.While))} if at else set()
     return any(
-        at is None or binding.at <= at or any(id(node) in loops for node, _ in binding.chain)
+        at is None
+        or (binding.at <= at and not _is_closed(names, binding.chain, frame))
+        or any(id(node) in loops for node, _ in binding.chain)
         for binding in local.bindings.get(name, ())
     )
+
+
+def _is_closed(names: Names, chain: Chain, frame: Frame) -> bool:
+    """True in an arm that an earlier test closes."""
+    tests = ((node.test, part == "orelse") for node, part in chain if isinstance(node, t.Branch))
+    return any(decide(names, test, frame) is closing for test, closing in tests)
 
 
 @cache

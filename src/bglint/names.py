@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from bglint import calling, hints, members
+from bglint import calling, deciding, hints, members
 from bglint import tree as t
 from bglint.knowledge import Knowledge
 from bglint.outline import Entry
@@ -140,11 +140,20 @@ class Names:
         return unique(found)
 
     def _either(self, expr: t.Conditional, frame: Frame) -> Values:
-        return unique([*self.evaluate(expr.body, frame), *self.evaluate(expr.orelse, frame)])
+        verdict = deciding.decide(self, expr.test, frame)
+        arms = (
+            (expr.body,)
+            if verdict is True
+            else (expr.orelse,)
+            if verdict is False
+            else (expr.body, expr.orelse)
+        )
+        return unique([value for arm in arms for value in self.evaluate(arm, frame)])
 
     def _operation(self, expr: t.Operation, frame: Frame) -> Values:
         if expr.kind in ("or", "and"):
-            found = [value for operand in expr.operands for value in self.evaluate(operand, frame)]
+            operands = deciding.evaluated(self, expr, frame)
+            found = [value for operand in operands for value in self.evaluate(operand, frame)]
             some = [v for v in found if v != Const(value=None)] if expr.kind == "or" else found
             return unique(some or found)
         return calling.arithmetic(self, expr, frame)

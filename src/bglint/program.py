@@ -71,6 +71,7 @@ class Program:
     def source(self, module: Module, entry: Entry) -> t.Source:
         """The slice of an entry; of a class its header."""
         header = entry.kind == "class" and entry.header < entry.end
+        header = header and module.lines[entry.header].lstrip()[:1] not in (")", "]")
         end = entry.header if header else entry.end
         return t.Source(module.path, module.file.module, entry.start, end, header)
 

@@ -138,14 +138,15 @@ class Sites:
 
     def _site(self, call: t.Call, context: Context, function: t.Function) -> Iterator[TaskSite]:
         skipped = self._is_skipped(call, context.frame)
-        found = self._kind(call, self._roles.default_frame(function) if skipped else context.frame, function)
+        frame = self._roles.default_frame(function) if skipped else context.frame
+        found = self._kind(call, frame, function)
         if found is None:
             return
         kind, receiver = found
         if kind == "create_task" and (context.role is None or context.role.kind == "startup"):
             return
         handed = call.argument(0, "coro" if kind == "create_task" else "func")
-        targets = self._names.evaluate(handed, context.frame) if handed is not None else ()
+        targets = self._names.evaluate(handed, frame) if handed is not None else ()
         rest = tuple(a for a in call.arguments if a.value is not handed) if kind != "create_task" else ()
         yield TaskSite(kind, call, context, receiver, handed, _targets(targets), rest, skipped)
 
@@ -307,7 +308,12 @@ def awaited_there(call: t.Call, function: t.Function) -> bool:
             and _mentions(node.value, holders, call)
         ):
             return isinstance(node, t.Return)
-    return False
+    return any(_waits_inside(node.function, holders, call) for node in t.nodes_of(function, (t.Define,)))
+
+
+def _waits_inside(function: t.Function, holders: set[str], call: t.Call) -> bool:
+    """`async def close(): await writer`, for the function around it."""
+    return any(_mentions(node.value, holders, call) for node in t.nodes_of(function, (t.Await,)))
 
 
 def _collects(node: t.Call, holders: set[str], call: t.Call) -> bool:
