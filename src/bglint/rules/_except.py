@@ -104,14 +104,17 @@ def _effect(project: Project, value: Outside) -> str:
     return fact.effect if fact is not None else ""
 
 
+def is_report(call: t.Call) -> bool:
+    """A call that only tells somebody: `traceback.print_exc()`, `sentry_sdk.capture_exception(error)`."""
+    name = last_name(call.func)
+    return name in _WITH_TRACEBACK or (bool(_REPORTERS.search(name)) and name not in LOGS)
+
+
+_WITH_TRACEBACK = ("exception", "print_exc", "print_exception", "capture_exception", "record_exception")
+
+
 def _with_traceback(call: t.Call) -> bool:
-    if last_name(call.func) in (
-        "exception",
-        "print_exc",
-        "print_exception",
-        "capture_exception",
-        "record_exception",
-    ):
+    if last_name(call.func) in _WITH_TRACEBACK:
         return True
     given = call.keyword("exc_info")
     if given is not None and not (isinstance(given, t.Constant) and not given.value):

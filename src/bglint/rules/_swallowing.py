@@ -12,7 +12,7 @@ from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Edge, Outer, Visit
 from bglint.roles import last_name
-from bglint.rules._except import Told, is_log, is_print, raises, told
+from bglint.rules._except import Told, is_log, is_print, is_report, raises, told
 from bglint.rules._parents import following, parent
 from bglint.rules._paths import Call, Walker
 from bglint.values import Frame, Items, Outside, Value
@@ -25,7 +25,7 @@ _TIDYING = re.compile(
 _READERS = {"builtins", "pydantic", "dateutil", "numpy", "pandas", "orjson", "yaml", "pytz", "bs4", "lxml"}
 NEAR = 3
 _BEST_EFFORT = re.compile(r"(?i)cache|best_effort|telemetry|^_?try_|if_available|optional")
-_IDLE = re.compile(r"(?i)^(sleep|str|repr|format|type|len|flush|format_exc|get_?logger|monotonic|time|now)$")
+_IDLE = re.compile(r"(?i)^(sleep|str|repr|format|type|len|flush|format_exc|get_?logger|monotonic|time|now|getenv)$")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +190,7 @@ def _recovers(project: Project, node: t.Node, frame: Frame) -> bool:
     """A fallback: another value is assigned, or another call does the work."""
     if isinstance(node, t.Assign):
         return True
-    if not isinstance(node, t.Call) or is_log(project, node, frame) or is_print(node):
+    if not isinstance(node, t.Call) or is_log(project, node, frame) or is_print(node) or is_report(node):
         return False
     return not _IDLE.match(last_name(node.func))
 
