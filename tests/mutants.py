@@ -10,6 +10,7 @@ from libcst import matchers as m
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 _TRUE, _FALSE = cst.Name("True"), cst.Name("False")
+_NOTHING = cst.parse_expression("(yield from ())")
 _OPPOSITES: dict[type[cst.BaseCompOp], type[cst.BaseCompOp]] = {
     cst.Equal: cst.NotEqual,
     cst.NotEqual: cst.Equal,
@@ -44,15 +45,19 @@ class Mutant:
 
 
 def mutants(source: str) -> Iterator[Mutant]:
-    """Every change to a condition, a comparison, a truth value, a level or a number."""
+    """Every change to a condition, a comparison, a truth value, a level or a number.
+
+    A rule with none of these loses what it yields.
+    """
     wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
     lines = wrapper.resolve(PositionProvider)
     module = wrapper.module
-    for node in _code(module):
-        for old, new in _changes(node):
-            changed = module.deep_replace(old, new)
-            words = f"`{_text(module, old)}` -> `{_text(module, new)}`"
-            yield Mutant(lines[old].start.line, words, changed.code)
+    nodes = list(_code(module))
+    changes = [change for node in nodes for change in _changes(node)]
+    for old, new in changes or [(node, _NOTHING) for node in nodes if isinstance(node, cst.Yield)]:
+        changed = module.deep_replace(old, new)
+        words = f"`{_text(module, old)}` -> `{_text(module, new)}`"
+        yield Mutant(lines[old].start.line, words, changed.code)
 
 
 def _text(module: cst.Module, node: cst.CSTNode) -> str:

@@ -6,14 +6,14 @@ It depends on the files and the settings alone, not on which of the files were g
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.catalogue import names
 from bglint.config import Config, ConfigError, selects, unknown_selector
 from bglint.discover import Sources
+from bglint.jobs import Progress, run
 from bglint.model import Finding, Problem, Unfollowed
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ OURS = re.compile(rb"fastapi|starlette|BackgroundTask|add_task|create_task|ensur
 
 MARK = re.compile(rb"bglint:")
 """What a comment to us begins with."""
-
-Progress = Callable[[int, int, str], None]
-"""Called before each step with the steps done, the steps in all and the name of the step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,9 @@ class Analysis:
     versions: str = ""
 
 
-def analyse(sources: Sources, config: Config, define: bool, progress: Progress | None = None) -> Analysis:
+def analyse(
+    sources: Sources, config: Config, define: bool, progress: Progress | None = None, jobs: int = 1
+) -> Analysis:
     """Run the selected rules over a project. Raises ConfigError for settings that mean nothing."""
     active = active_codes(config)
     to_be_tried = config.knowledge or config.fastapi_version or config.starlette_version
@@ -67,16 +66,16 @@ def analyse(sources: Sources, config: Config, define: bool, progress: Progress |
         sources.mentions[MARK, False] = ()  # it is one of ours
         return Analysis()
     project = _understand(sources, config)
-    found, crashes = _run(_rules(active), project, progress)
+    outcomes = run(_rules(active), project, jobs, progress)
     unfollowed, unread = project.unfollowed(), project.problems
     define = bool(sources.mentioning(MARK)) or define
     given = {file.path for file in sources.to_be_understood(OURS)}
     return Analysis(
-        tuple(found),
+        tuple(finding for outcome in outcomes for finding in outcome.findings),
         unread,
         tuple(sorted(given)),
         _unreadable(sources, given, project.program),
-        tuple(crashes),
+        tuple(outcome.crash for outcome in outcomes if outcome.crash),
         unfollowed,
         tuple(_definitions(project)) if define else None,
         project.task_count - len(unfollowed),
@@ -139,31 +138,6 @@ def _understand(sources: Sources, config: Config) -> Project:
     except ValueError as error:
         raise ConfigError(f"{place}not a version of FastAPI or Starlette: {error}") from error
     return project
-
-
-def _run(
-    rules: Sequence[Rule], project: Project, progress: Progress | None
-) -> tuple[list[Finding], list[Problem]]:
-    """Run every rule; one that fails is a problem of its own and costs the others nothing."""
-    found: list[Finding] = []
-    crashes = []
-    for number, rule in enumerate(rules):
-        if progress:
-            progress(number, len(rules), rule.name)
-        try:
-            found.extend(rule.check(project))
-        except Exception as error:
-            crashes.append(_crash(rule, error))
-    return found, crashes
-
-
-def _crash(rule: Rule, error: Exception) -> Problem:
-    import traceback
-
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{Path(frame.filename).name}:{frame.lineno}"
-    words = f"internal error in {rule.code} ({type(error).__name__}: {error}, at {place}); please report it"
-    return Problem("bglint", words)
 
 
 def _definitions(project: Project) -> Iterator[Definition]:

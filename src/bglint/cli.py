@@ -149,6 +149,14 @@ _CHECK = (
     click.option("--changed-since", metavar="REF", help="Report what touches lines changed since a commit."),
     click.option("--stdin-filename", metavar="PATH", help="Lint the standard input as this file."),
     click.option("-w", "--watch", is_flag=True, help="Lint again after each save."),
+    click.option(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=0,
+        help="Processes at most; as many as pay if not given.",
+    ),
     click.option("--no-cache", is_flag=True, help="Neither use nor keep what was found before."),
     click.option("--cache-dir", metavar="FOLDER", callback=_absolute, help="Keep what was found there."),
     _switch("--show-suppressed", meaning="List what is suppressed, and why."),
@@ -245,8 +253,9 @@ def _lint(
             edited = {path: text.encode(encoding_of(text.encode())) for path, text in texts.items()}
             contents, since = {**given, **edited}, chosen["changed_since"]
             return lint(
-                paths, config, given=contents, since=since, progress=progress.step, cached=config.cache
-            )
+                paths, config, given=contents, since=since, progress=progress.step, cached=config.cache,
+                jobs=chosen["jobs"],
+            )  # fmt: skip
 
         if not (config.fix or chosen["diff"]):
             return again({}), None

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from bglint import config as configuration
 from bglint import manifests
-from bglint.analysis import Analysis, Progress, active_codes, analyse, def_lines, problems
+from bglint.analysis import Analysis, active_codes, analyse, def_lines, problems
 from bglint.cache import Cache
 from bglint.catalogue import names
 from bglint.config import Config, selects
 from bglint.discover import Sources, decode, discover
+from bglint.jobs import Progress
 from bglint.model import LEVELS, Finding, Report, Suppressed
 from bglint.silence import silence
 
@@ -25,13 +26,15 @@ def lint(
     since: str | None = None,
     progress: Progress | None = None,
     cached: bool = False,
+    jobs: int = 1,
 ) -> Report:
     """Lint files and folders and say what was found.
 
     Without a `config` the nearest configuration file is read, as on the command line. `given` replaces the bytes
     of files by path, for what is edited and not yet saved; `since` leaves only what touches lines that changed
-    since a git reference; `cached` uses and keeps results in the project's cache. Raises ConfigError for an unusable
-    configuration and PathError for a path that does not exist or holds no Python file.
+    since a git reference; `cached` uses and keeps results in the project's cache; `jobs` are the processes at most, 0
+    for as many as pay. Raises ConfigError for an unusable configuration and PathError for a path that does not exist or
+    holds no Python file.
     """
     started = time.perf_counter()
     config = config or configuration.load(Path(paths[0]).absolute())
@@ -41,7 +44,7 @@ def lint(
     active = active_codes(config)
     analysis = kept.find(sources, bool(since)) if kept else None
     if analysis is None:
-        analysis = analyse(sources, config, bool(since), progress)
+        analysis = analyse(sources, config, bool(since), progress, jobs)
         if kept:
             kept.keep(sources, analysis)
     return _report(sources, analysis, config, active, since, started)

@@ -113,8 +113,25 @@ def links(value: Value, here: Frame | None) -> Iterator[Value]:
 
 
 def cancelled_there(site: TaskSite) -> bool:
-    """True where the function that starts an asyncio task also stops it: it does not outlive the request."""
+    """True where the function that starts an asyncio task also stops it, or has a helper that waits for it."""
     if site.kind != "create_task" or site.function is None:
         return False
-    calls = (node for node in t.walk_function(site.function) if isinstance(node, t.Call))
-    return any(isinstance(call.func, t.Attribute) and call.func.name == "cancel" for call in calls)
+    nodes = t.walk_function(site.function)
+    calls = (node for node in nodes if isinstance(node, t.Call))
+    return any(
+        isinstance(call.func, t.Attribute) and call.func.name == "cancel" for call in calls
+    ) or _is_awaited_in_helper(site.call, nodes)
+
+
+def _is_awaited_in_helper(call: t.Call, nodes: tuple[t.Node, ...]) -> bool:
+    """`async def close(): await writer` beside `writer = create_task(...)`."""
+    started = {
+        target.id
+        for node in nodes
+        if isinstance(node, t.Assign) and node.value is call
+        for target in node.targets
+        if isinstance(target, t.Name)
+    }
+    helpers = (node.function for node in nodes if isinstance(node, t.Define))
+    waits = (node for helper in helpers for node in t.walk_function(helper) if isinstance(node, t.Await))
+    return any(isinstance(wait.value, t.Name) and wait.value.id in started for wait in waits)

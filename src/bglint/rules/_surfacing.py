@@ -33,11 +33,16 @@ def surfaces(project: Project, frame: Frame, node: t.Node) -> tuple[t.Node, ...]
     if any(_returns_exceptions(h) or last_name(h.func) in _QUIET for h in keepers):
         return ()
     started = last_name(node.func) in LATER or any(last_name(h.func) in LATER for h in keepers)
-    if not started and (any(isinstance(h, t.Await) for h in holders) or not _is_lazy(project, frame, node)):
+    if not started and (any(map(_waits_here, holders)) or not _is_lazy(project, frame, node)):
         return (node,)
     if not started and any(isinstance(h, (t.Return, t.Yield)) for h in holders):
         return (node,)
     return tuple(_awaited_later(frame.function, node))
+
+
+def _waits_here(holder: t.Node) -> bool:
+    """`await f()`, `async with f()` and `async for x in f()`."""
+    return isinstance(holder, (t.Await, t.WithItem)) or (isinstance(holder, t.For) and holder.is_async)
 
 
 def _is_given(node: t.Node, call: t.Call) -> bool:
