@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from bglint import members
 from bglint import tree as t
 from bglint.hints import is_marker, parsed, providers
-from bglint.program import Module
 from bglint.project import Project
 from bglint.roles import Role
 from bglint.rules._signature import MARKERS
@@ -61,10 +61,24 @@ def is_registered(project: Project, function: t.Function, words: str) -> bool:
     given = rf"(?:{words})\s*[(=][^()]*?(?<![\w.])((?:\w+\.)*{name})\b(?!\.)(\(|(?!\s*=))"
     annotated = rf"(?<![\w.])((?:\w+\.)*{name})\s*[=,]\s*(?:fastapi\.)?(?:{words})(\()\s*\)"
     made = function.name == "__call__"
-    modules = list(_naming(project, _registered_name(function), words))
-    return _names_it(project, function, modules, given, made) or (
-        not made and _names_it(project, function, modules, annotated, True)
+    return _names_it(project, function, words, given, made) or (
+        not made and _names_it(project, function, words, annotated, True)
     )
+
+
+@lru_cache(maxsize=64)
+def _registrations(project: Project, words: str) -> dict[str, str]:
+    """The calls of these names in each file, with what stands before them: all that a registration is written in."""
+    found: dict[str, str] = {}
+    for file in project.sources.mentioning(re.compile(words.encode())):
+        text = project.sources.read(file).decode("utf-8", "replace")
+        calls = re.finditer(rf"(?:{words})\s*[(=][^()]*", text)
+        found[file.path] = "\n".join(text[max(0, call.start() - _BEFORE) : call.end() + 1] for call in calls)
+    return found
+
+
+_BEFORE = 200
+"""Characters: `service: Annotated[Service, Depends()]` names the class before the call."""
 
 
 def _registered_name(function: t.Function) -> str:
@@ -73,24 +87,14 @@ def _registered_name(function: t.Function) -> str:
     return function.name
 
 
-def _naming(project: Project, name: str, words: str) -> Iterator[Module]:
-    """The modules that hold one of the words, and the name."""
-    for file in project.sources.mentioning(re.compile(words.encode())):
-        if name.encode() in project.sources.read(file):
-            module = project.program.module(file.path)
-            if module is not None:
-                yield module
-
-
-def _names_it(
-    project: Project, function: t.Function, modules: list[Module], pattern: str, called: bool
-) -> bool:
+def _names_it(project: Project, function: t.Function, words: str, pattern: str, called: bool) -> bool:
     """Whether the text names the function; for `__call__` an object of its class, made on the spot."""
-    for module in modules:
-        for match in re.finditer(pattern, "".join(module.lines)):
+    name = _registered_name(function)
+    for path, text in _registrations(project, words).items():
+        for match in re.finditer(pattern, text) if name in text else ():
             if bool(match[2]) is not called:
                 continue
-            if "<locals>" in function.qualname or _is_it(project, function, module.path, match[1]):
+            if "<locals>" in function.qualname or _is_it(project, function, path, match[1]):
                 return True
     return False
 

@@ -25,7 +25,9 @@ _TIDYING = re.compile(
 _READERS = {"builtins", "pydantic", "dateutil", "numpy", "pandas", "orjson", "yaml", "pytz", "bs4", "lxml"}
 NEAR = 3
 _BEST_EFFORT = re.compile(r"(?i)cache|best_effort|telemetry|^_?try_|if_available|optional")
-_IDLE = re.compile(r"(?i)^(sleep|str|repr|format|type|len|flush|format_exc|get_?logger|monotonic|time|now|getenv)$")
+_IDLE = re.compile(
+    r"(?i)^(sleep|str|repr|format|type|len|flush|format_exc|get_?logger|monotonic|time|now|getenv)$"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
