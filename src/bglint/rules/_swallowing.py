@@ -135,7 +135,8 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
         return True
     if isinstance(behind, t.Raise) or _tries_again(project, guard, function):
         return True
-    return bool(handler.body) and _fails_behind(project, handler.body[0], visit.frame)
+    can_fail = bool(handler.body) and isinstance(function.body[-1], t.Raise)
+    return can_fail and _fails_behind(project, handler.body[0], visit.frame)
 
 
 def _behind(project: Project, guard: t.Guard, function: t.Function) -> t.Statement | None:
