@@ -396,12 +396,13 @@ class Content:
 
     @property
     def yields(self) -> bool:
-        return "yield" in self._text() and self._all[1]
+        return (self._known is not None or "yield" in self._text()) and self._all[1]
 
     @property
     def _all(self) -> tuple[Block, bool]:
         if self._known is None:
             self._known = self._read()
+            del self._read, self._text  # they hold what was read from
         return self._known
 
 
