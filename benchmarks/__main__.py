@@ -38,7 +38,7 @@ def main() -> None:
     if "packages" in options.parts:
         parts += _say(_packages(options.packages, options.rounds))
     if "growth" in options.parts:
-        parts += _say(_growth(options.largest))
+        parts += _say(_growth(options.largest, options.write))
     if options.write:
         (HERE / "results.md").write_text("\n".join(parts) + "\n", "utf-8")
 
@@ -108,7 +108,7 @@ def _row(*cells: str) -> Iterator[str]:
 # --------------------------------------------------------------------- growth
 
 
-def _growth(largest: int) -> Iterator[str]:
+def _growth(largest: int, write: bool) -> Iterator[str]:
     curves: dict[str, list[tuple[float, float]]] = {}
     yield from _row("what grows", "sizes", "seconds of processor", "peak MB", "exponent")
     yield from _row(*["---"] * 5)
@@ -121,7 +121,8 @@ def _growth(largest: int) -> Iterator[str]:
             growth.what, ", ".join(f"{size:,}" for size in sizes), ", ".join(f"{one.cpu:.2f}" for one in runs),
             f"{runs[-1].megabytes:.0f}", "flat" if math.isnan(steep) else f"{steep:.2f}",
         )  # fmt: skip
-    (HERE / "growth.svg").write_text(plot.svg(curves, "how many", "seconds of processor"), "utf-8")
+    if write:
+        (HERE / "growth.svg").write_text(plot.svg(curves, "how many", "seconds of processor"), "utf-8")
 
 
 def _made(growth: projects.Growth, size: int) -> Run:
