@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from bglint import calling, hints
+from bglint import appstate, calling, hints
 from bglint import tree as t
 from bglint.outline import Entry
 from bglint.scope import Scope
@@ -41,6 +41,10 @@ PROPERTIES = {"property", "cached_property", "computed_field", "hybrid_property"
 
 def attribute(names: Names, value: Value, name: str) -> Values:
     """What the attribute `name` of a value stands for."""
+    if appstate.is_state(names, value):
+        found = appstate.kept(names, name)
+        if found:
+            return found
     if isinstance(value, Outside):
         dotted = names.knowledge.canonical(f"{value.name}.{name}")
         return (
@@ -56,10 +60,19 @@ def attribute(names: Names, value: Value, name: str) -> Values:
         )
     if isinstance(value, Partial):
         return (value.target,) if name == "func" else (Unknown(),)
-    if isinstance(value, Func) and name == "__func__":
-        return (value,)
+    if isinstance(value, Func):
+        return (value,) if name == "__func__" else _of_decorated(names, value, name)
     if isinstance(value, Const) and isinstance(value.value, (str, bytes)):
         return (Outside(None, f"builtins.{type(value.value).__name__}.{name}", False, value),)
+    return (Unknown(),)
+
+
+def _of_decorated(names: Names, value: Func, name: str) -> Values:
+    """An attribute of what an outside decorator makes of a function: `resize.delay` of a Celery task."""
+    for decorator in value.decorators:
+        fact = names.knowledge.fact(decorator.removesuffix("()"))
+        if fact is not None and fact.decorates not in ("", "same"):
+            return attribute(names, Outside(None, fact.decorates, True), name)
     return (Unknown(),)
 
 
