@@ -46,6 +46,7 @@ class Project:
         self._reach = Reach(self.names)
         self._sites = Sites(self.names, self.roles)
         self._frameworks: dict[str, Framework] = {}
+        self._texts: dict[str, str] = {}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -203,8 +204,10 @@ class Project:
 
     def source(self, path: str) -> str:
         """The whole text of a file."""
-        module = self.program.module(path)
-        return "".join(module.lines) if module is not None else ""
+        if path not in self._texts:
+            module = self.program.module(path)
+            self._texts[path] = "".join(module.lines) if module is not None else ""
+        return self._texts[path]
 
     def _source(self, frame: Frame) -> t.Source:
         assert frame.function is not None

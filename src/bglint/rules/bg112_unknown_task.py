@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import re
 from collections.abc import Iterator
 
@@ -13,7 +12,7 @@ from bglint.project import Project, dotted
 from bglint.rule import rule
 from bglint.rules._told import told
 from bglint.rules._written import Written, handed
-from bglint.values import Cls, Instance, Missing, ModuleValue
+from bglint.values import Cls, Instance, Missing, ModuleValue, known
 
 
 @rule("BG112", level="error")
@@ -116,10 +115,9 @@ def _is_missing(project: Project, written: Written) -> bool:
 
 def _is_undefined(project: Project, written: Written) -> bool:
     """A plain name that its module hands over as a task and mentions nowhere else."""
-    module = project.program.module(written.frame.path)
-    if not isinstance(written.expr, t.Name) or module is None or hasattr(builtins, written.expr.id):
+    if not isinstance(written.expr, t.Name) or known(project.evaluate(written.expr, written.frame)):
         return False
-    name, text = re.escape(written.expr.id), "".join(module.lines)
+    name, text = re.escape(written.expr.id), project.source(written.frame.path)
     as_task = re.findall(rf"(?:add_task|BackgroundTask)\(\s*{name}\s*[,)]", text)
     return len(as_task) == len(re.findall(rf"\b{name}\b", text)) and not re.search(_DYNAMIC, text)
 
