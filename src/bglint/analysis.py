@@ -65,11 +65,12 @@ def analyse(
     if not to_be_tried and not sources.mentioning(OURS):
         sources.mentions[MARK, False] = ()  # it is one of ours
         return Analysis()
+    given = {file.path for file in sources.to_be_understood(OURS)}
     project = _understand(sources, config)
+    project.program.checked = frozenset(given)
     outcomes = run(_rules(active), project, jobs, progress)
     unfollowed, unread = project.unfollowed(), project.problems
     define = bool(sources.mentioning(MARK)) or define
-    given = {file.path for file in sources.to_be_understood(OURS)}
     return Analysis(
         tuple(finding for outcome in outcomes for finding in outcome.findings),
         unread,
@@ -98,7 +99,7 @@ def _unreadable(sources: Sources, paths: set[str], program: Program | None = Non
         return ()
     from bglint.program import Program
 
-    program = program or Program(sources)
+    program = program or Program(sources, checked=paths)
     for path in sorted(paths):
         program.module(path)
     return tuple(program.problems)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Literal
 
+from bglint.skeleton import definitions, skeleton
+
 Kind = Literal["function", "class", "import", "assign", "statement"]
 
 
@@ -85,8 +87,26 @@ class Outline:
         return None
 
 
-def outline(text: str) -> Outline:
-    """Raises OutlineProblem for source that no supported Python accepts."""
+def outline(text: str, *, checked: bool = False) -> Outline:
+    """What a module defines; with `checked` every line is parsed, else function bodies are passed over.
+
+    Raises OutlineProblem for source that no supported Python accepts.
+    """
+    found = None if checked else _of_skeleton(text)
+    return found or _of_whole(text)
+
+
+def _of_skeleton(text: str) -> Outline | None:
+    """None where something may have got lost: a line in a text that looks like a `def`."""
+    try:
+        entries = tuple(_entries(ast.parse(skeleton(text)).body, False))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found = sum(entry.kind in ("function", "class") for entry in entries)
+    return Outline(entries) if found >= definitions(text) else None
+
+
+def _of_whole(text: str) -> Outline:
     try:
         module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:

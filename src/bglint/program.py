@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bglint import tree as t
@@ -40,10 +40,15 @@ class Module:
 
 
 class Program:
-    """Modules by path. Files that cannot be read or parsed become `problems` and are left out."""
+    """Modules by path. Files that cannot be read or parsed become `problems` and are left out.
 
-    def __init__(self, sources: Sources) -> None:
+    Of the files that are `checked` every line is parsed; what is broken in a function body shows elsewhere only where
+    the function is followed.
+    """
+
+    def __init__(self, sources: Sources, checked: Iterable[str] = ()) -> None:
         self.sources = sources
+        self.checked = frozenset(checked)
         self.problems: list[Problem] = []
         self._files = {file.path: file for file in sources.files}
         self._modules: dict[str, Module | None] = {}
@@ -59,7 +64,8 @@ class Program:
     def _load(self, file: SourceFile) -> Module | None:
         try:
             text = decode(self.sources.read(file))
-            return Module(file, list(io.StringIO(text, newline="")), outline(text))
+            found = outline(text, checked=file.path in self.checked)
+            return Module(file, list(io.StringIO(text, newline="")), found)
         except OutlineProblem as error:
             self.problems.append(Problem(file.path, f"cannot be parsed: {error}", error.line))
         except (OSError, ValueError, LookupError, SyntaxError) as error:
