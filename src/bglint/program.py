@@ -33,6 +33,16 @@ class Module:
         """Lines `start` to `end`, counted from 1, inclusive."""
         return "".join(self.lines[start - 1 : end])
 
+    def lines_with(self, pattern: re.Pattern[str]) -> set[int]:
+        """The numbers of the lines in which a match begins."""
+        text, done, number = "".join(self.lines), 0, 1
+        found: set[int] = set()
+        for match in pattern.finditer(text):
+            number += text.count("\n", done, match.start())
+            done = match.start()
+            found.add(number)
+        return found
+
     def around(self, line: int) -> str:
         """The text of the top-level function, method or statement that holds a line."""
         entry = self.outline.around(line)

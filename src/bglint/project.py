@@ -156,7 +156,7 @@ class Project:
         """
         compiled, beside = re.compile(pattern), re.compile(near)
         for module in self.modules(pattern):
-            lines = {number for number, line in enumerate(module.lines, 1) if compiled.search(line)}
+            lines = module.lines_with(compiled)
             wanted = {line for line in lines if beside.search(module.around(line))} if near else lines
             served = {line for line in wanted if self.roles.may_serve(module, line)} if handlers else wanted
             yield from self.roles.functions_in(module, served)

@@ -122,8 +122,7 @@ class Sites:
         for file in program.sources.mentioning(MENTIONS):
             module = program.module(file.path)
             if module is not None:
-                lines = {number for number, line in enumerate(module.lines, 1) if _REGISTERS.search(line)}
-                for function in self._roles.functions_in(module, lines):
+                for function in self._roles.functions_in(module, module.lines_with(_REGISTERS)):
                     yield from self._in_function(function)
 
     def _in_function(self, function: t.Function) -> Iterator[TaskSite]:

@@ -158,8 +158,7 @@ def _is_idle(project: Project, node: t.Node, function: t.Function) -> bool:
 def _mailing(project: Project) -> Iterator[t.Function]:
     """The functions that send mail themselves, in modules that speak of a mail library."""
     for module in project.modules(_MAILERS.pattern):
-        lines = {number for number, line in enumerate(module.lines, 1) if _MAILS.search(line)}
-        for function in project.roles.functions_in(module, lines):
+        for function in project.roles.functions_in(module, module.lines_with(_MAILS)):
             if _sending(project, project.frame(function)) is not None:
                 yield function
 
