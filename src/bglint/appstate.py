@@ -38,8 +38,7 @@ def _assigned(names: Names, name: str) -> Iterator[Value]:
     pattern = re.compile(rf"\.state\.{re.escape(name)}\s*(?::[^=\n]+)?=[^=]")
     for file in names.program.sources.mentioning(re.compile(rf"state\.{re.escape(name)}\b".encode())):
         module = names.program.module(file.path)
-        lines = [n for n, line in enumerate(module.lines, 1) if pattern.search(line)] if module else []
-        for line in lines if module is not None else ():
+        for line in sorted(module.lines_with(pattern)) if module is not None else ():
             yield from _at_line(names, module, line, name)  # type: ignore[arg-type]
 
 

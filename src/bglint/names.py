@@ -344,11 +344,11 @@ class Names:
 
     def _declared_global(self, module: Module, name: str) -> Iterator[Value]:
         """Assignments in functions that declare `global name`."""
-        if not any("global" in line and name in line for line in module.lines):
+        if "global" not in module.source:
             return
-        pattern = re.compile(rf"^\s+global\s+.*\b{re.escape(name)}\b")
-        for number, line in enumerate(module.lines, 1):
-            entry = module.outline.around(number) if pattern.match(line) else None
+        pattern = re.compile(rf"^[ \t]+global[ \t]+.*\b{re.escape(name)}\b", re.MULTILINE)
+        for number in sorted(module.lines_with(pattern)):
+            entry = module.outline.around(number)
             function = self.program.function(module, entry) if entry and entry.kind == "function" else None
             if function is not None:
                 frame = self.frame(function, module.path)

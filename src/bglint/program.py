@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import re
+from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from bglint import tree as t
 from bglint.discover import SourceFile, Sources, decode
@@ -18,30 +21,30 @@ from bglint.values import Class
 
 @dataclass(slots=True, eq=False)
 class Module:
-    """One file: its text by lines and its outline."""
+    """One file: its text, where its lines begin, and its outline."""
 
     file: SourceFile
-    lines: list[str]
+    source: str
     outline: Outline
+    _starts: array[int] = field(init=False)
     lowered: dict[tuple[int, int, str], t.Block] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
         return self.file.path
 
+    def __post_init__(self) -> None:
+        lengths = map(len, io.StringIO(self.source, newline=""))
+        self._starts = array("L", accumulate(lengths, initial=0))
+
     def text(self, start: int, end: int) -> str:
         """Lines `start` to `end`, counted from 1, inclusive."""
-        return "".join(self.lines[start - 1 : end])
+        last = len(self._starts) - 1
+        return self.source[self._starts[min(start - 1, last)] : self._starts[min(end, last)]]
 
     def lines_with(self, pattern: re.Pattern[str]) -> set[int]:
         """The numbers of the lines in which a match begins."""
-        text, done, number = "".join(self.lines), 0, 1
-        found: set[int] = set()
-        for match in pattern.finditer(text):
-            number += text.count("\n", done, match.start())
-            done = match.start()
-            found.add(number)
-        return found
+        return {bisect_right(self._starts, match.start()) for match in pattern.finditer(self.source)}
 
     def around(self, line: int) -> str:
         """The text of the top-level function, method or statement that holds a line."""
@@ -75,7 +78,7 @@ class Program:
         try:
             text = decode(self.sources.read(file))
             found = outline(text, checked=file.path in self.checked)
-            return Module(file, list(io.StringIO(text, newline="")), found)
+            return Module(file, text, found)
         except OutlineProblem as error:
             self.problems.append(Problem(file.path, f"cannot be parsed: {error}", error.line))
         except (OSError, ValueError, LookupError, SyntaxError) as error:
@@ -87,7 +90,7 @@ class Program:
     def source(self, module: Module, entry: Entry) -> t.Source:
         """The slice of an entry; of a class its header."""
         header = entry.kind == "class" and entry.header < entry.end
-        header = header and module.lines[entry.header].lstrip()[:1] not in (")", "]")
+        header = header and module.text(entry.header + 1, entry.header + 1).lstrip()[:1] not in (")", "]")
         end = entry.header if header else entry.end
         return t.Source(module.path, module.file.module, entry.start, end, header)
 
@@ -165,7 +168,8 @@ class Program:
         span = self.span(node, source)
         module = self._modules[source.path]
         assert module is not None
-        lines = [line.rstrip("\r\n") for line in module.lines[span.line - 1 : span.end_line]]
+        text = module.text(span.line, span.end_line)
+        lines = [line.rstrip("\r\n") for line in io.StringIO(text, newline="")]
         lines[-1] = lines[-1][: span.end_column - 1]
         lines[0] = lines[0][span.column - 1 :]
         return "\n".join(lines)

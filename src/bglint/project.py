@@ -46,7 +46,6 @@ class Project:
         self._reach = Reach(self.names)
         self._sites = Sites(self.names, self.roles)
         self._frameworks: dict[str, Framework] = {}
-        self._texts: dict[str, str] = {}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -204,10 +203,8 @@ class Project:
 
     def source(self, path: str) -> str:
         """The whole text of a file."""
-        if path not in self._texts:
-            module = self.program.module(path)
-            self._texts[path] = "".join(module.lines) if module is not None else ""
-        return self._texts[path]
+        module = self.program.module(path)
+        return module.source if module is not None else ""
 
     def _source(self, frame: Frame) -> t.Source:
         assert frame.function is not None

@@ -184,7 +184,9 @@ class Roles:
         name = function.owner.rpartition(".")[2] if function.name == "__init__" else function.name
         if name.startswith("<"):
             return
-        pattern = re.compile(rf"{name}(?<!def {name})(?<!\w{name})\s*\(")  # begins with the name: found faster
+        pattern = re.compile(
+            rf"{name}(?<!def {name})(?<!\w{name})\s*\("
+        )  # begins with the name: found faster
         places = [
             (module, lines)
             for module in self._naming(function, name)

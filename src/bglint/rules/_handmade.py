@@ -123,7 +123,7 @@ def _all_uses(project: Project, name: str, call: t.Call, source: t.Source) -> It
     for module in project.modules(rf"\b{re.escape(name)}\b"):
         if module.path != source.path and not _knows(module, source):
             continue
-        lines = {number for number, line in enumerate(module.lines, 1) if name in line}
+        lines = module.lines_with(re.compile(re.escape(name)))
         for function in project.roles.functions_in(module, lines):
             frame = project.frame(function)
             mentions = {
@@ -136,7 +136,7 @@ def _all_uses(project: Project, name: str, call: t.Call, source: t.Source) -> It
 def _knows(module: Module, source: t.Source) -> bool:
     """True where a module mentions the one that keeps the object, or that package."""
     parts = source.module.split(".")
-    return any(part in line for part in parts[-2:] for line in module.lines if "import" in line)
+    return any(part in line for part in parts[-2:] for line in module.source.splitlines() if "import" in line)
 
 
 def _means(project: Project, node: t.Node, name: str, call: t.Call, frame: Frame) -> bool:

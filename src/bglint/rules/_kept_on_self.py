@@ -42,7 +42,7 @@ def kept_on_self(site: TaskSite) -> Kept | None:
 def uses(project: Project, kept: Kept) -> Iterator[Use]:
     """What is done with the attribute anywhere; one whose object is not known counts, and so does setting it anew."""
     for module in project.modules(rf"\.{re.escape(kept.name)}\b"):
-        lines = {number for number, line in enumerate(module.lines, 1) if f".{kept.name}" in line}
+        lines = module.lines_with(re.compile(rf"\.{re.escape(kept.name)}"))
         for function in project.roles.functions_in(module, lines):
             yield from _in_function(project, kept, function)
         for statement in project.module_statements(module):

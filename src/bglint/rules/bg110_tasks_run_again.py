@@ -209,8 +209,8 @@ def _annotated_names(project: Project) -> set[str]:
     """The names that are given to parameters and attributes which hold tasks."""
     found = set()
     for module in project.modules(r"BackgroundTasks"):
-        found |= set(re.findall(r"(\w+)\s*:[^=,)\n]*BackgroundTasks", "".join(module.lines)))
-        found |= set(re.findall(r"self\.(\w+)\s*=\s*\w*tasks\b", "".join(module.lines)))
+        found |= set(re.findall(r"(\w+)\s*:[^=,)\n]*BackgroundTasks", module.source))
+        found |= set(re.findall(r"self\.(\w+)\s*=\s*\w*tasks\b", module.source))
     return found
 
 

@@ -147,7 +147,7 @@ def _may_be_supplied(project: Project, missing: Missing) -> bool:
     """True where a module makes names as it runs, or some code sets the name from elsewhere."""
     path, _, name = missing.name.rpartition(":")
     module = project.program.module(path) if path else None
-    if module is not None and re.search(_DYNAMIC, "".join(module.lines)):
+    if module is not None and re.search(_DYNAMIC, module.source):
         return True
     assigned = rf"\.{re.escape(name)}\s*(:[^=\n]+)?=[^=]|[\"']{re.escape(name)}[\"']"
     return any(True for _ in project.modules(assigned))

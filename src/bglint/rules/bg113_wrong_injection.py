@@ -360,7 +360,7 @@ def _annotate(project: Project, function: t.Function, parameter: t.Parameter) ->
 
 def _with_import(project: Project, frame: Frame, changes: tuple[Edit, ...]) -> Fix | None:
     module = project.program.module(frame.path)
-    text = "".join(module.lines) if module is not None else ""
+    text = module.source if module is not None else ""
     if not edits.can_import(text, _IMPORT):
         return None
     wanted = edits.add_import(text, frame.path, _IMPORT)
