@@ -27,28 +27,6 @@ class OutlineProblem(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A statement at module or class level (also below `if`, `try`, `with`); lines count from 1, inclusive.
-
-    `names` are what it binds; `targets` the dotted targets of an import, one for each name.
-    `header` is the last line of a class's header. `members` are the entries of a class.
-    """
-
-    kind: Kind
-    names: tuple[str, ...]
-    start: int
-    end: int
-    targets: tuple[str, ...] = ()
-    header: int = 0
-    members: Outline = field(default_factory=lambda: Outline(()))
-    typing_only: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.names[0] if self.names else ""
-
-
-@dataclass(frozen=True, slots=True)
 class Outline:
     """All entries of a module or a class in source order."""
 
@@ -85,6 +63,31 @@ class Outline:
                 return self.entries[index]
             index -= 1
         return None
+
+
+NOTHING = Outline(())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A statement at module or class level (also below `if`, `try`, `with`); lines count from 1, inclusive.
+
+    `names` are what it binds; `targets` the dotted targets of an import, one for each name.
+    `header` is the last line of a class's header. `members` are the entries of a class.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    start: int
+    end: int
+    targets: tuple[str, ...] = ()
+    header: int = 0
+    members: Outline = NOTHING
+    typing_only: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.names[0] if self.names else ""
 
 
 def outline(text: str, *, checked: bool = False) -> Outline:
