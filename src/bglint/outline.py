@@ -7,6 +7,7 @@ running Python refuses because it is newer is outlined through LibCST instead.
 from __future__ import annotations
 
 import ast
+import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -95,8 +96,19 @@ def outline(text: str, *, checked: bool = False) -> Outline:
 
     Raises OutlineProblem for source that no supported Python accepts.
     """
-    found = None if checked else _of_skeleton(text)
+    found = _of_skeleton(text) if not checked or _compiles(text) else None
     return found or _of_whole(text)
+
+
+def _compiles(text: str) -> bool:
+    """Byte code is made three times faster than the `ast` of a whole module."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(text, "<module>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+    return True
 
 
 def _of_skeleton(text: str) -> Outline | None:
