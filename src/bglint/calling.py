@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bglint import deciding, hints, members
+from bglint import deciding, hints, members, special
 from bglint import tree as t
 from bglint.values import (
     Annotation,
@@ -19,10 +19,8 @@ from bglint.values import (
     Generator,
     Instance,
     Items,
-    ModuleValue,
     Outside,
     Partial,
-    Super,
     Unknown,
     Value,
     Values,
@@ -383,7 +381,7 @@ def nth(names: Names, value: Value, index: int) -> Values:
 def item(names: Names, value: Value, index: tuple[t.Expr, ...], frame: Frame, expr: t.Subscript) -> Values:
     """What `value[index]` gives."""
     if isinstance(value, Items):
-        return _item(names, value, index[0] if len(index) == 1 else None, frame)
+        return at_key(names, value, index[0] if len(index) == 1 else None, frame)
     if isinstance(value, Cls) or (isinstance(value, Outside) and not value.instance):
         return (Annotation(None, expr, frame),)
     if isinstance(value, Outside):
@@ -397,7 +395,8 @@ def item(names: Names, value: Value, index: tuple[t.Expr, ...], frame: Frame, ex
     return (Unknown(),)
 
 
-def _item(names: Names, value: Items, index: t.Expr | None, frame: Frame) -> Values:
+def at_key(names: Names, value: Items, index: t.Expr | None, frame: Frame) -> Values:
+    """What a collection holds at an index; all that it holds where that is not known."""
     keys = (
         [v.value for v in names.evaluate(index, frame) if isinstance(v, Const)] if index is not None else []
     )
@@ -445,9 +444,9 @@ _ARITHMETIC: dict[str, Callable[..., int | float]] = {
 
 
 def _outside(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    special = _SPECIAL.get(value.name)
-    if special is not None:
-        found = special(names, value, call, frame)
+    known_call = special.SPECIAL.get(value.name)
+    if known_call is not None:
+        found = known_call(names, value, call, frame)
         if found:
             return found
     birth = Birth("call", frame, call)
@@ -477,151 +476,6 @@ def _plain_outside(names: Names, value: Outside, birth: Birth | None) -> Values:
     if not value.instance and knowledge.is_class(name):
         return (Outside(birth, name, True, value.of),)
     return (Outside(birth, knowledge.canonical(f"{name}()"), True, value),)
-
-
-def _partial(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    if not call.arguments or call.arguments[0].star:
-        return ()
-    positional, keywords = arguments(names, call, frame)
-    birth = Birth("call", frame, call)
-    return tuple(Partial(birth, target, positional[1:], tuple(keywords.items())) for target in positional[0])
-
-
-def _first(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    """Functions that hand their first argument on: closing(x), copy(x), shield(x) ..."""
-    given = call.argument(0)
-    return names.evaluate(given, frame) if given is not None else ()
-
-
-def _gathered(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    """list(x), sorted(x) ...: the elements of x."""
-    kind = value.name.rpartition(".")[2]
-    found: list[Value] = []
-    for source in _first(names, value, call, frame):
-        whole = isinstance(source, Items) and source.kind != "dict"
-        found.append(
-            source
-            if whole
-            else Items(None, _GATHERED.get(kind, kind), (element(names, source),), whole=False)
-        )
-    return tuple(found)
-
-
-_GATHERED = {"sorted": "list", "reversed": "list", "iter": "iterator", "aiter": "iterator"}
-
-
-def _cast(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    kind = call.argument(0)
-    return known(hints.typed(names, kind, frame)) if kind is not None else ()
-
-
-def _next(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    birth = Birth("call", frame, call)
-    found = [v for source in _first(names, value, call, frame) for v in element(names, source)]
-    return unique([replace(v, birth=birth) if isinstance(v, (Outside, Instance)) else v for v in found])
-
-
-def _getattr(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    name = names.evaluate(call.argument(1), frame)
-    if len(name) != 1 or not isinstance(name[0], Const) or not isinstance(name[0].value, str):
-        return ()
-    attribute = name[0].value
-    return unique(
-        [v for of in _first(names, value, call, frame) for v in members.attribute(names, of, attribute)]
-    )
-
-
-def _super(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    current: Frame | None = frame
-    while current is not None and current.function is not None and not current.function.owner:
-        current = current.closure
-    if current is None or current.function is None or not current.function.parameters:
-        return ()
-    klass = members.owner(names, current.function, current)
-    own = names.lookup(current.function.parameters[0].name, current, None)
-    return tuple(Super(None, klass, v) for v in own if klass is not None)
-
-
-def _type(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    return tuple(Cls(None, v.klass) for v in _first(names, value, call, frame) if isinstance(v, Instance))
-
-
-def _enumerate(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    found = unique([v for of in _first(names, value, call, frame) for v in element(names, of)])
-    pair = Items(None, "tuple", ((Outside(None, "builtins.int", True),), found))
-    return (Items(None, "list", ((pair,),), whole=False),)
-
-
-def _zip(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    columns = []
-    for argument in call.arguments:
-        values = names.evaluate(argument.value, frame)
-        columns.append(unique([v for of in values for v in element(names, of)]))
-    return (Items(None, "list", ((Items(None, "tuple", tuple(columns)),),), whole=False),)
-
-
-def _dict_values(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    mapping = value.of
-    return (replace(mapping, kind="list", keys=()),) if isinstance(mapping, Items) else ()
-
-
-def _dict_items(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    mapping = value.of
-    if not isinstance(mapping, Items):
-        return ()
-    key: Values = (Unknown(),)
-    pairs = tuple((Items(None, "tuple", (key, values)),) for values in mapping.items)
-    return (Items(mapping.birth, "list", pairs, whole=mapping.whole),)
-
-
-def _dict_get(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    mapping, key = value.of, call.argument(0)
-    if not isinstance(mapping, Items) or key is None:
-        return ()
-    default = call.argument(1)
-    other = names.evaluate(default, frame) if default is not None else ()
-    return unique([*_item(names, mapping, key, frame), *other])
-
-
-def _import_module(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    name = names.evaluate(call.argument(0), frame)
-    if len(name) != 1 or not isinstance(name[0], Const) or not isinstance(name[0].value, str):
-        return ()
-    found = names.imported(frame.path, name[0].value)
-    return found if all(isinstance(v, ModuleValue) for v in found) else ()
-
-
-_SPECIAL: dict[str, Callable[[Names, Outside, t.Call, Frame], Values]] = {
-    "functools.partial": _partial,
-    "functools.partialmethod": _partial,
-    "typing.cast": _cast,
-    "builtins.next": _next,
-    "builtins.anext": _next,
-    "builtins.getattr": _getattr,
-    "builtins.super": _super,
-    "builtins.type": _type,
-    "builtins.enumerate": _enumerate,
-    "builtins.zip": _zip,
-    "builtins.dict.values": _dict_values,
-    "builtins.dict.items": _dict_items,
-    "builtins.dict.get": _dict_get,
-    "builtins.dict.pop": _dict_get,
-    "importlib.import_module": _import_module,
-    **dict.fromkeys(
-        (
-            "builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed", "builtins.iter",
-            "builtins.aiter",
-        ),
-        _gathered,
-    ),
-    **dict.fromkeys(
-        (
-            "contextlib.closing", "contextlib.aclosing", "copy.copy", "copy.deepcopy",
-            "builtins.list.copy", "builtins.dict.copy", "inspect.unwrap", "asyncio.shield",
-        ),
-        _first,
-    ),
-}  # fmt: skip
 
 
 # ----------------------------------------------------------------- decorators
