@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bglint import edits
+from bglint import tree as t
 from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.reach import Contact
@@ -102,11 +103,17 @@ def _told(project: Project, meeting: Meeting) -> Finding:
     )  # fmt: skip
 
 
+def _is_bare_generator(call: t.Call) -> bool:
+    """`f(x for x in y)` takes no further argument without parentheses."""
+    only = call.arguments[0].value if len(call.arguments) == 1 else None
+    return isinstance(only, t.Comprehension) and only.kind == "generator"
+
+
 def _fix(project: Project, meeting: Meeting) -> Fix | None:
     """`timeout=10` as last argument; none where the call has a timeout already."""
     fact, node = meeting.fact, meeting.node
     can_be_given = fact.timeout and not fact.timeout_in and node is not meeting.site.call
-    if not can_be_given or node.spread or given(meeting.contact, fact) is not None:
+    if not can_be_given or node.spread or given(meeting.contact, fact) is not None or _is_bare_generator(node):
         return None
     text = project.text(node, meeting.frame)
     argument = f"{fact.timeout}={SECONDS}"
