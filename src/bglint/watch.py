@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -31,6 +32,13 @@ _MATTERS = (".py", ".toml", ".lock", ".txt", ".in", ".cfg", ".json", ".gitignore
 def watch(folder: str, again: Callable[[], None]) -> None:
     """Run until Ctrl-C; what is wrong with the configuration is told, and may be mended meanwhile."""
     changes = _changes(folder)
+    with suppress(
+        KeyboardInterrupt
+    ):  # it may come between two looks of the watcher, which minds its own only
+        _run(folder, changes, again)
+
+
+def _run(folder: str, changes: Iterator[bool], again: Callable[[], None]) -> None:
     next(changes)
     _once(again)
     _tell(folder)

@@ -113,7 +113,12 @@ def _fix(project: Project, meeting: Meeting) -> Fix | None:
     """`timeout=10` as last argument; none where the call has a timeout already."""
     fact, node = meeting.fact, meeting.node
     can_be_given = fact.timeout and not fact.timeout_in and node is not meeting.site.call
-    if not can_be_given or node.spread or given(meeting.contact, fact) is not None or _is_bare_generator(node):
+    if (
+        not can_be_given
+        or node.spread
+        or given(meeting.contact, fact) is not None
+        or _is_bare_generator(node)
+    ):
         return None
     text = project.text(node, meeting.frame)
     argument = f"{fact.timeout}={SECONDS}"
