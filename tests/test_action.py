@@ -16,27 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.apps import SLEEPY
+
 ROOT = Path(__file__).parents[1]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 EXPRESSION = re.compile(r"\$\{\{ ([\w.-]+) \}\}")
-
-APP = """\
-import time
-
-from fastapi import BackgroundTasks, FastAPI
-
-app = FastAPI()
-
-
-async def remind(email: str) -> None:
-    time.sleep(5)
-
-
-@app.post("/signup")
-async def signup(email: str, tasks: BackgroundTasks) -> dict[str, str]:
-    tasks.add_task(remind, email)
-    return {"status": "success"}
-"""
 
 
 @dataclass
@@ -90,7 +74,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def runner(installed: Path, tmp_path: Path) -> Runner:
     (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "main.py").write_text(APP, "utf-8")
+    (tmp_path / "app" / "main.py").write_text(SLEEPY, "utf-8")
     (tmp_path / "clean.py").write_text("x = 1\n", "utf-8")
     return Runner(tmp_path, installed, _path())
 
