@@ -43,10 +43,7 @@ def _assigned(names: Names, name: str) -> Iterator[Value]:
 
 
 def _at_line(names: Names, module: Module, line: int, name: str) -> Iterator[Value]:
-    entry, owner = module.outline.at(line), ""
-    while entry is not None and entry.kind == "class":
-        owner = f"{owner}.{entry.name}" if owner else entry.name
-        entry = entry.members.at(line)
+    entry, owner = module.outline.defined_at(line)
     for frame, block in _places(names, module, entry, owner) if entry is not None else ():
         for node in t.walk(*block):
             if (

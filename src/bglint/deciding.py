@@ -58,6 +58,12 @@ def live(names: Names, frame: Frame) -> tuple[t.Node, ...]:
     return names.live[frame]
 
 
+def can_run(names: Names, frame: Frame, node: t.Node) -> bool:
+    """True for a node of the frame's function that is not left out."""
+    nodes = live(names, frame)
+    return (frame.function is not None and nodes is t.walk_function(frame.function)) or node in nodes
+
+
 def live_of(names: Names, frame: Frame, *kinds: type[t.Node]) -> tuple[Any, ...]:
     """Those of these classes."""
     nodes = live(names, frame)
@@ -407,8 +413,7 @@ def _changed(function: t.Function) -> frozenset[str]:
 
 
 def _enum_member(names: Names, expr: t.Attribute, frame: Frame) -> Values:
-    klass = expr.value.id if isinstance(expr.value, t.Name) else getattr(expr.value, "name", "")
-    for value in names.evaluate(expr.value, frame) if klass[:1].isupper() else ():
+    for value in names.evaluate(expr.value, frame) if t.last_name(expr.value)[:1].isupper() else ():
         if isinstance(value, Cls) and members.is_a(names, value, *_ENUMS):
             return names.evaluate(expr, frame)
     return (Unknown(),)

@@ -205,14 +205,8 @@ def owner(names: Names, function: t.Function, frame: Frame) -> Class | None:
 
 def has_decorator(function: t.Function, *last: str) -> bool:
     """True where a decorator's last name is one of these."""
-    for decorator in function.decorators:
-        expr = decorator.func if isinstance(decorator, t.Call) else decorator
-        if (
-            isinstance(expr, (t.Name, t.Attribute))
-            and (expr.id if isinstance(expr, t.Name) else expr.name) in last
-        ):
-            return True
-    return False
+    called = (d.func if isinstance(d, t.Call) else d for d in function.decorators)
+    return any(t.last_name(decorator) in last for decorator in called)
 
 
 def is_class_method(function: t.Function) -> bool:

@@ -53,6 +53,14 @@ class Outline:
         inner = entry.members.around(line) if entry is not None and entry.kind == "class" else None
         return inner or entry
 
+    def defined_at(self, line: int) -> tuple[Entry | None, str]:
+        """The entry that holds a line, in a class its member, and the dotted name of that class."""
+        entry, owner = self.at(line), ""
+        while entry is not None and entry.kind == "class":
+            owner = f"{owner}.{entry.name}" if owner else entry.name
+            entry = entry.members.at(line)
+        return entry, owner
+
     def at(self, line: int) -> Entry | None:
         """The entry that holds a line; of a statement and those inside it, the innermost."""
         if not self._starts:

@@ -46,6 +46,7 @@ class Project:
         self._reach = Reach(self.names)
         self._sites = Sites(self.names, self.roles)
         self._frameworks: dict[str, Framework] = {}
+        self._method_calls: dict[tuple[str, tuple[str, ...]], tuple[tuple[t.Call, Frame], ...]] = {}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -173,6 +174,23 @@ class Project:
             if entry.kind in ("assign", "statement"):
                 yield from self.program.statements(module, entry)
 
+    def method_calls(self, pattern: str, *names: str) -> tuple[tuple[t.Call, Frame], ...]:
+        """The calls of methods with these names, each with its frame: of modules themselves, then those in functions.
+
+        `pattern` is a regular expression that the lines of such calls match.
+        """
+        key = (pattern, names)
+        if key not in self._method_calls:
+            self._method_calls[key] = tuple(self._find_method_calls(pattern, names))
+        return self._method_calls[key]
+
+    def _find_method_calls(self, pattern: str, names: tuple[str, ...]) -> Iterator[tuple[t.Call, Frame]]:
+        for module in self.modules(pattern):
+            frame = self.names.module_frame(module.path)
+            yield from ((call, frame) for call in _methods(names, *self.module_statements(module)))
+        for function in self.functions(pattern):
+            yield from ((call, self.frame(function)) for call in _methods(names, *function.body))
+
     def frame(self, function: t.Function) -> Frame:
         """The frame of a function of whose callers nothing is known."""
         return self.roles.default_frame(function)
@@ -243,6 +261,12 @@ class Project:
             if function is not None:
                 return f"{function.source.module}:{function.qualname}"
         return self.task_name(site)
+
+
+def _methods(names: tuple[str, ...], *statements: t.Statement) -> Iterator[t.Call]:
+    for node in t.walk(*statements):
+        if isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name in names:
+            yield node
 
 
 def name_of(frame: Frame) -> str:

@@ -143,10 +143,7 @@ class Roles:
 
     def around(self, module: Module, line: int) -> Iterator[t.Function]:
         """The top-level function or method that holds a line."""
-        entry, owner = module.outline.at(line), ""
-        while entry is not None and entry.kind == "class":
-            owner = f"{owner}.{entry.name}" if owner else entry.name
-            entry = entry.members.at(line)
+        entry, owner = module.outline.defined_at(line)
         if entry is not None and entry.kind == "function":
             function = self._names.program.function(module, entry, owner)
             if function is not None:
@@ -223,7 +220,7 @@ class Roles:
 
     def _calls_in(self, around: t.Function, name: str, wanted: t.Function) -> Iterator[Caller]:
         for node in t.walk_function(around):
-            if isinstance(node, t.Call) and last_name(node.func) == name:
+            if isinstance(node, t.Call) and t.last_name(node.func) == name:
                 frame = self.default_frame(around)
                 if any(self._means(value, wanted) for value in self._names.evaluate(node.func, frame)):
                     yield Caller(node, self._chain(around), around.source.path)
@@ -255,10 +252,3 @@ def _inner(node: t.Node) -> Iterator[t.Function]:
 def _snake(name: str) -> str:
     """What an object of a class is likely to be called: `cache_manager` of CacheManager."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def last_name(expr: t.Expr) -> str:
-    """`f` of `f`, `a.f` and `a.b.f`; "" for anything else."""
-    if isinstance(expr, t.Name):
-        return expr.id
-    return expr.name if isinstance(expr, t.Attribute) else ""

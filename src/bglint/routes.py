@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 
 from bglint import tree as t
 from bglint.project import Project, task_function
-from bglint.roles import Role, last_name
+from bglint.roles import Role
 from bglint.values import Const, Frame, Items, Outside
 
 _INCLUDES = r"\b(include_router|mount)\s*\("
@@ -42,7 +41,7 @@ class Routes:
         return role.router, self._project.frame(parent) if parent else module
 
     def _verb(self, call: t.Call, frame: Frame) -> str:
-        verb = last_name(call.func)
+        verb = t.last_name(call.func)
         if verb not in ("api_route", "add_api_route"):
             return verb.upper()
         given = self._project.evaluate(call.keyword("methods"), frame) if call.keyword("methods") else ()
@@ -89,8 +88,8 @@ class Routes:
     def _included(self) -> dict[t.Call, list[Use]]:
         """The `include_router` and `mount` calls of each router."""
         found: dict[t.Call, list[Use]] = {}
-        for call, frame in self._calls(_INCLUDES, ("include_router", "mount")):
-            position, name = (0, "router") if last_name(call.func) == "include_router" else (1, "app")
+        for call, frame in self._project.method_calls(_INCLUDES, "include_router", "mount"):
+            position, name = (0, "router") if t.last_name(call.func) == "include_router" else (1, "app")
             given = call.argument(position, name)
             for router, _ in self._routers(given, frame) if given else ():
                 found.setdefault(router, []).append((call, frame))
@@ -100,26 +99,10 @@ class Routes:
     def _added(self) -> dict[t.Function, Use]:
         """The `add_api_route` call of each function that has one."""
         found: dict[t.Function, Use] = {}
-        for call, frame in self._calls(_ADDS, ("add_api_route",)):
+        for call, frame in self._project.method_calls(_ADDS, "add_api_route"):
             endpoint = call.argument(1, "endpoint")
             for value in self._project.evaluate(endpoint, frame) if endpoint else ():
                 function = task_function(value)
                 if function is not None:
                     found.setdefault(function, (call, frame))
         return found
-
-    def _calls(self, pattern: str, names: tuple[str, ...]) -> Iterator[Use]:
-        """The calls of methods with these names: of modules themselves, then those in functions."""
-        project = self._project
-        for module in project.modules(pattern):
-            frame = project.names.module_frame(module.path)
-            yield from ((call, frame) for call in _named(names, *project.module_statements(module)))
-        for function in project.functions(pattern):
-            frame = project.frame(function)
-            yield from ((call, frame) for call in _named(names, *function.body))
-
-
-def _named(names: tuple[str, ...], *statements: t.Statement) -> Iterator[t.Call]:
-    for node in t.walk(*statements):
-        if isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name in names:
-            yield node

@@ -11,7 +11,7 @@ from typing import Literal
 from bglint import calling, deciding, members
 from bglint import tree as t
 from bglint.names import Names
-from bglint.roles import Role, Roles, last_name
+from bglint.roles import Role, Roles
 from bglint.values import (
     Cls,
     Const,
@@ -131,7 +131,7 @@ class Sites:
             frame = self._roles.default_frame(function)
             if self._kind(call, frame, function) is None and not self._may_depend_on_caller(call, frame):
                 continue
-            depth = SPAWN_DEPTH if last_name(call.func) in SPAWNERS else CONTEXT_DEPTH
+            depth = SPAWN_DEPTH if t.last_name(call.func) in SPAWNERS else CONTEXT_DEPTH
             for context in self.contexts(function, depth):
                 yield from self._site(call, context, function)
 
@@ -150,7 +150,7 @@ class Sites:
         yield TaskSite(kind, call, context, receiver, handed, _targets(targets), rest, skipped)
 
     def _is_skipped(self, call: t.Call, frame: Frame) -> bool:
-        if call not in deciding.live(self._names, frame):
+        if not deciding.can_run(self._names, frame, call):
             return True
         receiver = call.func.value if isinstance(call.func, t.Attribute) else None
         return receiver is not None and self._names.evaluate(receiver, frame) == (Const(value=None),)
@@ -163,7 +163,7 @@ class Sites:
         if isinstance(func, t.Attribute) and func.name == "append" and isinstance(func.value, t.Attribute):
             receiver = self.tasks_object(func.value.value, frame) if func.value.name == "tasks" else None
             return ("append", receiver) if receiver is not None else None
-        if last_name(func) in SPAWNERS:
+        if t.last_name(func) in SPAWNERS:
             return (
                 ("create_task", None)
                 if self._is_spawner(func, frame) and not awaited_there(call, function)
@@ -244,7 +244,7 @@ class Sites:
             yield from self._through(call, outer, function)
 
     def _through(self, call: t.Call, outer: Context, function: t.Function) -> Iterator[Context]:
-        if call not in deciding.live(self._names, outer.frame):
+        if not deciding.can_run(self._names, outer.frame, call):
             return
         for value in self._names.evaluate(call.func, outer.frame):
             frame = self._frame_of(value, call, outer.frame, function)
@@ -278,7 +278,7 @@ def _targets(values: Values) -> Values:
 
 
 def _may_register(call: t.Call) -> bool:
-    name = last_name(call.func)
+    name = t.last_name(call.func)
     if name in ("add_task", "append") or name in SPAWNERS:
         return True
     return (name[:1].isupper() and name != "BackgroundTasks") or name in ("BackgroundTask",)
@@ -286,7 +286,7 @@ def _may_register(call: t.Call) -> bool:
 
 def _sounds_like_tasks(expr: t.Expr) -> bool:
     """A name that says background tasks: all that is left where neither annotation nor caller tells."""
-    name = last_name(expr).lower().lstrip("_")
+    name = t.last_name(expr).lower().lstrip("_")
     return "background" in name or name in ("bg_tasks", "bgtasks", "bg")
 
 
@@ -316,7 +316,7 @@ def _waits_inside(function: t.Function, holders: set[str], call: t.Call) -> bool
 
 
 def _collects(node: t.Call, holders: set[str], call: t.Call) -> bool:
-    return last_name(node.func) in _COLLECTORS and any(
+    return t.last_name(node.func) in _COLLECTORS and any(
         _mentions(a.value, holders, call) for a in node.arguments
     )
 
@@ -331,7 +331,7 @@ def _holders(call: t.Call, function: t.Function) -> set[str]:
             and any(part is call for part in t.walk(node.value))
         ):
             found.update(target.id for target in node.targets if isinstance(target, t.Name))
-        elif isinstance(node, t.Call) and last_name(node.func) in ("append", "add"):
+        elif isinstance(node, t.Call) and t.last_name(node.func) in ("append", "add"):
             inside = any(
                 part is call or (isinstance(part, t.Name) and part.id in found)
                 for a in node.arguments
@@ -343,6 +343,6 @@ def _holders(call: t.Call, function: t.Function) -> set[str]:
 
 
 def _mentions(expr: t.Expr, holders: set[str], call: t.Call) -> bool:
-    if isinstance(expr, t.Call) and last_name(expr.func) not in _COLLECTORS:
+    if isinstance(expr, t.Call) and t.last_name(expr.func) not in _COLLECTORS:
         return False
     return any(part is call or (isinstance(part, t.Name) and part.id in holders) for part in t.walk(expr))

@@ -183,6 +183,13 @@ class Other(Expr):
     parts: tuple[Expr, ...] = ()
 
 
+def last_name(expr: Expr | None) -> str:
+    """`f` of `f`, `a.f` and `a.b.f`; "" for anything else."""
+    if isinstance(expr, Name):
+        return expr.id
+    return expr.name if isinstance(expr, Attribute) else ""
+
+
 # ----------------------------------------------------------------- statements
 
 

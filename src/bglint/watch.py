@@ -32,9 +32,8 @@ _MATTERS = (".py", ".toml", ".lock", ".txt", ".in", ".cfg", ".json", ".gitignore
 def watch(folder: str, again: Callable[[], None]) -> None:
     """Run until Ctrl-C; what is wrong with the configuration is told, and may be mended meanwhile."""
     changes = _changes(folder)
-    with suppress(
-        KeyboardInterrupt
-    ):  # it may come between two looks of the watcher, which minds its own only
+    # Ctrl-C may come between two looks of the watcher, which minds its own only.
+    with suppress(KeyboardInterrupt):
         _run(folder, changes, again)
 
 

@@ -8,7 +8,6 @@ from enum import IntEnum
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.roles import last_name
 from bglint.values import Frame, Outside
 
 LOGS = {
@@ -87,11 +86,11 @@ def is_log(project: Project, call: t.Call, frame: Frame) -> bool:
     func = call.func
     if isinstance(func, t.Attribute) and func.name in LOGS | {"exception"}:
         return bool(_LOGGER.search(_text(func.value)))
-    return bool(re.match(r"(?i)_*log(_|$)", last_name(func)))
+    return bool(re.match(r"(?i)_*log(_|$)", t.last_name(func)))
 
 
 def is_print(call: t.Call) -> bool:
-    return bool(_PRINTERS.match(last_name(call.func)))
+    return bool(_PRINTERS.match(t.last_name(call.func)))
 
 
 def mentions(node: t.Node, name: str | None) -> bool:
@@ -106,7 +105,7 @@ def _effect(project: Project, value: Outside) -> str:
 
 def is_report(call: t.Call) -> bool:
     """A call that only tells somebody: `traceback.print_exc()`, `sentry_sdk.capture_exception(error)`."""
-    name = last_name(call.func)
+    name = t.last_name(call.func)
     return name in _WITH_TRACEBACK or (bool(_REPORTERS.search(name)) and name not in LOGS)
 
 
@@ -114,14 +113,14 @@ _WITH_TRACEBACK = ("exception", "print_exc", "print_exception", "capture_excepti
 
 
 def _with_traceback(call: t.Call) -> bool:
-    if last_name(call.func) in _WITH_TRACEBACK:
+    if t.last_name(call.func) in _WITH_TRACEBACK:
         return True
     given = call.keyword("exc_info")
     if given is not None and not (isinstance(given, t.Constant) and not given.value):
         return True
     parts = (part for argument in call.arguments for part in t.walk(argument))
     return any(
-        isinstance(p, t.Attribute | t.Name) and last_name(p) in ("format_exc", "format_exception")
+        isinstance(p, t.Attribute | t.Name) and t.last_name(p) in ("format_exc", "format_exception")
         for p in parts
     )
 
@@ -138,9 +137,18 @@ def _keeps(project: Project, node: t.Node, name: str | None, frame: Frame) -> bo
 
 
 def _tells(call: t.Call, name: str | None) -> bool:
-    if _REPORTERS.search(last_name(call.func)) and last_name(call.func) not in LOGS:
+    if _REPORTERS.search(t.last_name(call.func)) and t.last_name(call.func) not in LOGS:
         return True
-    if last_name(call.func) in ("str", "repr", "type", "format", "isinstance", "hasattr", "getattr", "join"):
+    if t.last_name(call.func) in (
+        "str",
+        "repr",
+        "type",
+        "format",
+        "isinstance",
+        "hasattr",
+        "getattr",
+        "join",
+    ):
         return False
     return any(mentions(a.value, name) or _says_failed(a.value) for a in call.arguments)
 
@@ -149,7 +157,7 @@ def _is_failed_state(node: t.Assign) -> bool:
     """`job.status = "failed"`, `state = State.FAILED`, `self.error = ...`, `failed = True`."""
     if node.value is not None and _says_failed(node.value):
         return True
-    told_by_name = any(FAILED.search(last_name(target)) for target in node.targets)
+    told_by_name = any(FAILED.search(t.last_name(target)) for target in node.targets)
     return told_by_name and not (isinstance(node.value, t.Constant) and node.value.value is None)
 
 
@@ -168,4 +176,4 @@ def _words(expr: t.Expr) -> Iterator[str]:
 def _text(expr: t.Expr) -> str:
     """The names in what a method is called on: `self.logger`, `get_logger()`, `log.bind(a=1)`."""
     parts = (part for part in t.walk(expr) if isinstance(part, t.Name | t.Attribute))
-    return " ".join(last_name(part) for part in parts)
+    return " ".join(t.last_name(part) for part in parts)

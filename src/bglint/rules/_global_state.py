@@ -63,12 +63,12 @@ def _innermost(expr: t.Expr) -> t.Expr:
 
 def container(project: Project, expr: t.Expr, frame: Frame) -> State | None:
     """The module-level container that an expression names."""
-    if not isinstance(expr, t.Name | t.Attribute) or _INCIDENTAL.search(_last(expr)):
+    if not isinstance(expr, t.Name | t.Attribute) or _INCIDENTAL.search(t.last_name(expr)):
         return None
     for value in project.evaluate(expr, frame):
         if _is_container(value) and _is_module_level(value):
             assert value.birth is not None
-            return State(value.birth.node, _last(expr))
+            return State(value.birth.node, t.last_name(expr))
     return None
 
 
@@ -110,7 +110,9 @@ def reads(project: Project, state: State, frame: Frame) -> bool:
         id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets
     }
     uses = (
-        n for n in t.walk_function(function) if isinstance(n, t.Name | t.Attribute) and _last(n) == state.name
+        n
+        for n in t.walk_function(function)
+        if isinstance(n, t.Name | t.Attribute) and t.last_name(n) == state.name
     )
     return any(id(use) not in changed | targets and _is_same(project, use, state, frame) for use in uses)
 
@@ -172,7 +174,3 @@ def _set_flag(project: Project, target: t.Expr, frame: Frame) -> State | None:
         declared = project.scope(frame.function).declared.get(target.id) == "global"
         return State((frame.path, target.id), target.id) if declared else None
     return flag(project, target, frame) if isinstance(target, t.Attribute) else None
-
-
-def _last(expr: t.Expr) -> str:
-    return expr.name if isinstance(expr, t.Attribute) else expr.id if isinstance(expr, t.Name) else ""

@@ -10,7 +10,6 @@ from typing import Literal
 from bglint import tree as t
 from bglint.program import Module
 from bglint.project import Project
-from bglint.roles import last_name
 from bglint.rules._parents import parent
 from bglint.values import Frame, Value
 
@@ -65,7 +64,7 @@ def _of_attribute(node: t.Attribute, function: t.Function) -> Fate:
         return "escapes"
     if isinstance(above, t.Attribute) and above.name == "append":
         return "adds"
-    counts = isinstance(above, t.Argument) and last_name(_call_of(above, function)) == "len"
+    counts = isinstance(above, t.Argument) and t.last_name(_call_of(above, function)) == "len"
     return "asks" if counts or isinstance(above, t.Branch) else "escapes"
 
 

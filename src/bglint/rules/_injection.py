@@ -197,29 +197,11 @@ def _construction(router: Value) -> tuple[t.Call, Frame] | None:
 
 def _inclusions(project: Project, made: t.Call) -> Iterator[tuple[t.Call, Frame, Values]]:
     """Each `include_router` of the router made there, with the routers that include it."""
-    for call, frame in _including_calls(project):
+    for call, frame in project.method_calls(r"\.include_router\(", "include_router"):
         given = project.evaluate(call.argument(0, "router"), frame)
         if any((found := _construction(value)) is not None and found[0] is made for value in given):
             assert isinstance(call.func, t.Attribute)
             yield call, frame, project.evaluate(call.func.value, frame)
-
-
-def _including_calls(project: Project) -> Iterator[tuple[t.Call, Frame]]:
-    for module in project.modules(r"\.include_router\("):
-        frame = project.names.module_frame(module.path)
-        yield from ((call, frame) for call in _inclusions_in(*project.module_statements(module)))
-    for function in project.functions(r"\.include_router\("):
-        yield from ((call, project.frame(function)) for call in _inclusions_in(*function.body))
-
-
-def _inclusions_in(*nodes: t.Node) -> Iterator[t.Call]:
-    for node in t.walk(*nodes):
-        if (
-            isinstance(node, t.Call)
-            and isinstance(node.func, t.Attribute)
-            and node.func.name == "include_router"
-        ):
-            yield node
 
 
 # ---------------------------------------------------------------- parameters

@@ -58,7 +58,7 @@ def _asked_for(project: Project, value: Outside) -> Iterator[Class]:
 
 def _named(project: Project, asking: t.Node, frame: Frame, depth: int) -> Iterator[Class]:
     for node in t.walk(asking):
-        if isinstance(node, t.Call) and _last(node.func) in _ASKING and node.arguments:
+        if isinstance(node, t.Call) and t.last_name(node.func) in _ASKING and node.arguments:
             for value in project.evaluate(node.arguments[0].value, frame):
                 if isinstance(value, Cls) and is_mapped(project, value.klass):
                     yield value.klass
@@ -70,10 +70,6 @@ def _named(project: Project, asking: t.Node, frame: Frame, depth: int) -> Iterat
                     and value.name.startswith("sqlalchemy.")
                 ):
                     yield from _named(project, value.birth.node, value.birth.frame, depth - 1)
-
-
-def _last(expr: t.Expr) -> str:
-    return expr.name if isinstance(expr, t.Attribute) else expr.id if isinstance(expr, t.Name) else ""
 
 
 def origins(value: Value) -> Iterator[Outside]:
@@ -112,4 +108,6 @@ def _names_more(project: Project, asking: t.Node, frame: Frame, depth: int) -> b
 
 
 def _loads(node: t.Node) -> bool:
-    return isinstance(node, t.Call) and (_last(node.func) == "options" or _last(node.func).endswith("load"))
+    return isinstance(node, t.Call) and (
+        t.last_name(node.func) == "options" or t.last_name(node.func).endswith("load")
+    )

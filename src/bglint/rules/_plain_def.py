@@ -48,7 +48,8 @@ def plain_def(project: Project, site: TaskSite) -> Fix | None:
 
 def _without_async(project: Project, task: t.Function) -> Edit | None:
     path, name = task.source.path, project.program.span(task, task.source)
-    line = edits.lines_of(project.source(path))[name.line - 1]
+    module = project.program.module(path)
+    line = module.text(name.line, name.line) if module is not None else ""
     found = re.search(r"\basync\s+(?=def\s+$)", line[: name.column - 1])
     if found is None:
         return None

@@ -7,7 +7,6 @@ from enum import Enum
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.roles import last_name
 from bglint.rules._parents import parent
 from bglint.values import Frame, Func
 
@@ -47,9 +46,9 @@ def _by_name(project: Project, names: set[str], function: t.Function, frame: Fra
     if not uses:
         return Kept.BY_NOBODY if not _is_captured(names, function) else Kept.SEEN
     calls = [_call_around(use, function) for use in uses]
-    if any(call is None or last_name(call.func) not in _KEEPING | {"add_done_callback"} for call in calls):
+    if any(call is None or t.last_name(call.func) not in _KEEPING | {"add_done_callback"} for call in calls):
         return Kept.SEEN
-    callbacks = [call for call in calls if call is not None and last_name(call.func) == "add_done_callback"]
+    callbacks = [call for call in calls if call is not None and t.last_name(call.func) == "add_done_callback"]
     if callbacks and all(_forgets(project, call, frame) for call in callbacks):
         return Kept.BY_A_SET
     return Kept.SEEN
@@ -96,4 +95,4 @@ def _is_function(project: Project, expr: t.Expr, frame: Frame) -> bool:
 
 def _only_forgets(function: t.Function) -> bool:
     calls = [node for node in t.walk_function(function) if isinstance(node, t.Call)]
-    return all(last_name(call.func) in ("discard", "remove", "pop") for call in calls)
+    return all(t.last_name(call.func) in ("discard", "remove", "pop") for call in calls)

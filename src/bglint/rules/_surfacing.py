@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.roles import last_name
 from bglint.rules._parents import around
 from bglint.sites import SPAWNERS
 from bglint.values import Coroutine, Frame, Outside
@@ -30,9 +29,9 @@ def surfaces(project: Project, frame: Frame, node: t.Node) -> tuple[t.Node, ...]
         return (node,)
     holders = list(around(node, frame.function))
     keepers = [h for h in holders if isinstance(h, t.Call) and _is_given(node, h)]
-    if any(_returns_exceptions(h) or last_name(h.func) in _QUIET for h in keepers):
+    if any(_returns_exceptions(h) or t.last_name(h.func) in _QUIET for h in keepers):
         return ()
-    started = last_name(node.func) in LATER or any(last_name(h.func) in LATER for h in keepers)
+    started = t.last_name(node.func) in LATER or any(t.last_name(h.func) in LATER for h in keepers)
     if not started and (any(map(_waits_here, holders)) or not _is_lazy(project, frame, node)):
         return (node,)
     if not started and any(isinstance(h, (t.Return, t.Yield)) for h in holders):
@@ -103,4 +102,4 @@ def _mentions(node: t.Node, names: set[str]) -> bool:
 def _is_quiet(node: t.Await) -> bool:
     """`await gather(..., return_exceptions=True)` and `await wait(...)` hand errors over as values."""
     calls = [part for part in t.walk(node) if isinstance(part, t.Call)]
-    return any(_returns_exceptions(call) or last_name(call.func) in _QUIET for call in calls)
+    return any(_returns_exceptions(call) or t.last_name(call.func) in _QUIET for call in calls)

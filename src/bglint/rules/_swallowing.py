@@ -11,7 +11,6 @@ from functools import lru_cache
 from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Edge, Outer, Visit
-from bglint.roles import last_name
 from bglint.rules._except import Told, is_log, is_print, is_report, raises, told
 from bglint.rules._parents import following, parent
 from bglint.rules._paths import Call, Walker
@@ -195,7 +194,7 @@ def _recovers(project: Project, node: t.Node, frame: Frame) -> bool:
         return True
     if not isinstance(node, t.Call) or is_log(project, node, frame) or is_print(node) or is_report(node):
         return False
-    return not _IDLE.match(last_name(node.func))
+    return not _IDLE.match(t.last_name(node.func))
 
 
 def _tries_again(project: Project, guard: t.Guard, function: t.Function) -> bool:
@@ -248,7 +247,7 @@ def _only_tidies(body: t.Block) -> bool:
     if any(isinstance(node, t.Import) for node in parts):
         return True
     calls = _calls(parts)
-    return bool(calls) and all(_TIDYING.match(last_name(call.func)) for call in calls)
+    return bool(calls) and all(_TIDYING.match(t.last_name(call.func)) for call in calls)
 
 
 def _waits_for_cancelled(body: t.Block, function: t.Function | None) -> bool:

@@ -8,7 +8,6 @@ from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix, Span
 from bglint.project import Project
-from bglint.roles import last_name
 from bglint.rule import rule
 from bglint.rules._parents import parent
 from bglint.rules._told import told
@@ -107,7 +106,7 @@ def _wait(site: TaskSite) -> t.Expr | None:
     above = parent(site.call, site.function)
     if isinstance(above, t.Argument):
         around = parent(above, site.function)
-        return around if isinstance(around, t.Call) and last_name(around.func) in _WAITERS else None
+        return around if isinstance(around, t.Call) and t.last_name(around.func) in _WAITERS else None
     return above if isinstance(above, t.Await) else None
 
 

@@ -9,7 +9,6 @@ from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
 from bglint.reach import Visit
-from bglint.roles import last_name
 from bglint.rule import finding, rule
 from bglint.rules._contacts import path
 from bglint.sites import SPAWNERS, TaskSite
@@ -219,7 +218,7 @@ def _is_cancelled(visit: Visit) -> bool:
 
 
 def _is_started(node: t.Node, body: tuple[t.Node, ...]) -> bool:
-    starts = [call for call in body if isinstance(call, t.Call) and last_name(call.func) in SPAWNERS]
+    starts = [call for call in body if isinstance(call, t.Call) and t.last_name(call.func) in SPAWNERS]
     return node in starts or any(node is argument.value for call in starts for argument in call.arguments)
 
 

@@ -9,7 +9,6 @@ from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
-from bglint.roles import last_name
 from bglint.rule import finding, rule
 from bglint.rules._failing import weak_spot
 from bglint.rules._subtasks import Kept, kept
@@ -126,7 +125,7 @@ def _starts(contact: Contact) -> bool:
     function = contact.visit.frame.function
     return (
         known
-        and last_name(contact.node.func) in SPAWNERS
+        and t.last_name(contact.node.func) in SPAWNERS
         and function is not None
         and contact.visit.where == "event loop"
         and not awaited_there(contact.node, function)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, short_function
-from bglint.roles import last_name
 from bglint.rule import finding, rule
 from bglint.rules._contacts import number
 from bglint.rules._failing import runs_its_own_way
@@ -199,9 +198,9 @@ def _ends(block: t.Block, node: t.Node) -> bool:
 
 def _is_short(project: Project, expr: t.Expr, frame: Frame) -> bool:
     """True for what is known to be short: a literal, a small `range` or slice, an enum, a setting of the project."""
-    if isinstance(expr, t.Call) and last_name(expr.func) in _THROUGH:
+    if isinstance(expr, t.Call) and t.last_name(expr.func) in _THROUGH:
         return any(_is_short(project, inner, frame) for inner in _inner(expr))
-    if isinstance(expr, t.Call) and last_name(expr.func) == "range":
+    if isinstance(expr, t.Call) and t.last_name(expr.func) == "range":
         return _is_small(project, expr.arguments[-1].value, frame) if len(expr.arguments) < 3 else False
     if isinstance(expr, t.Subscript) and isinstance(expr.index[0], t.Slice):
         return any(_is_small(project, part, frame) for part in expr.index[0].parts)
@@ -229,7 +228,7 @@ def _is_known_short(value: object) -> bool:
 
 
 def _dotted(expr: t.Expr) -> str:
-    return f"{_dotted(expr.value)}.{expr.name}" if isinstance(expr, t.Attribute) else last_name(expr)
+    return f"{_dotted(expr.value)}.{expr.name}" if isinstance(expr, t.Attribute) else t.last_name(expr)
 
 
 def _told(project: Project, repeated: Repeated) -> Finding:
