@@ -67,7 +67,7 @@ def _places(names: Names, module: Module, entry: Entry, owner: str) -> Iterator[
 def _with_inner(names: Names, function: t.Function, closure: Frame | None) -> Iterator[tuple[Frame, t.Block]]:
     frame = names.frame(function, function.source.path, (), closure)
     yield frame, function.body
-    for inner in t.nodes_of(function, (t.Define,)):
+    for inner in t.nodes_of(function, t.Define):
         yield from _with_inner(names, inner.function, frame)
 
 

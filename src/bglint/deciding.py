@@ -68,8 +68,9 @@ def live_of(names: Names, frame: Frame, *kinds: type[t.Node]) -> tuple[Any, ...]
     """Those of these classes."""
     nodes = live(names, frame)
     if frame.function is None or nodes is t.walk_function(frame.function):
-        return t.nodes_of(frame.function, kinds) if frame.function is not None else ()
-    return tuple([node for node in nodes if isinstance(node, kinds)])
+        return t.nodes_of(frame.function, *kinds) if frame.function is not None else ()  # type: ignore[arg-type]
+    wanted = t.concrete(kinds)
+    return tuple([node for node in nodes if type(node) in wanted])
 
 
 def _verdicts(names: Names, frame: Frame) -> Iterator[tuple[t.Expr, bool]]:
@@ -93,7 +94,8 @@ def _told(frame: Frame) -> Iterator[str]:
 @cache
 def _tested(function: t.Function) -> tuple[tuple[t.Expr, frozenset[str]], ...]:
     """A function's tests, each with the names that it mentions and those that such a name is made of."""
-    tests = (test for node in t.walk_function(function) for test in _tests(node))
+    asking = t.nodes_of(function, t.Branch, t.While, t.Conditional, t.Operation)
+    tests = (test for node in asking for test in _tests(node))
     return tuple((test, frozenset(_words(function, test))) for test in tests)
 
 
@@ -190,7 +192,7 @@ class _Living:
                 break
 
     def _parts(self, node: t.Node) -> None:
-        for name in t.child_fields(node):
+        for name in t.CHILD_FIELDS[type(node)]:
             part = getattr(node, name)
             if isinstance(part, tuple) and part and isinstance(part[0], t.Statement):
                 self._block(part)
@@ -381,7 +383,7 @@ def _is_closed(names: Names, chain: Chain, frame: Frame) -> bool:
 
 @cache
 def _augmented(function: t.Function) -> frozenset[str]:
-    changed = (n for n in t.walk_function(function) if isinstance(n, t.Assign) and n.operator)
+    changed = (n for n in t.nodes_of(function, t.Assign) if n.operator)
     return frozenset(target.id for node in changed for target in node.targets if isinstance(target, t.Name))
 
 

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from bglint.ignore import Ignore
 
 _INIT = "__init__.py"
-_ROOM = 32_000_000
 _TEST_FOLDERS = frozenset({"test", "tests"})
 _ENTRIES = ("main.py", "app.py", "asgi.py", "wsgi.py", "manage.py", "server.py", "run.py", "__main__.py")
 
@@ -90,10 +89,10 @@ class Sources:
         self.problems: list[Problem] = []
         self._bytes = dict(given)
         self._haystack: Haystack | None = None
-        self._kept = 0
         self.mentions: dict[Question, tuple[SourceFile, ...]] = {}
         self.opened: dict[str, SourceFile] = {}
         self._tests = frozenset(tests)
+        self._code = tuple(file for file in self.files if file.absolute not in self._tests)
         self._by_path = {file.absolute: file for file in self.files if file.absolute.endswith(".py")}
         self._folders = _all_folders(file.folder for file in self._by_path.values())
         self._top = _above_packages(root)
@@ -126,23 +125,22 @@ class Sources:
     def mentioning(self, pattern: re.Pattern[bytes], tests: bool = False) -> tuple[SourceFile, ...]:
         """The files in which the pattern occurs; test code that is not to be linted only if asked for."""
         if (pattern, tests) not in self.mentions:
-            candidates = self._candidates_for(pattern) if self.mentions else self.files
-            sure = is_plain(pattern) and candidates is not self.files
+            asked = self.files if tests else self._code
+            candidates = self._candidates_for(pattern) if self.mentions and not tests else asked
+            sure = is_plain(pattern) and candidates is not asked
             self.mentions[pattern, tests] = tuple(
-                file
-                for file in candidates
-                if (tests or file.absolute not in self._tests) and (sure or self._holds(file, pattern))
+                file for file in candidates if sure or self._holds(file, pattern)
             )
         return self.mentions[pattern, tests]
 
     def _candidates_for(self, pattern: re.Pattern[bytes]) -> tuple[SourceFile, ...]:
-        """The files that may hold a pattern. Where nothing mentions us, there is but one question, and no index."""
+        """The code that may hold a pattern, tests left out. Where nothing mentions us, there is but one question, and no index."""
         words = needles(pattern)
         if not words:
-            return self.files
+            return self._code
         if self._haystack is None:
-            self._haystack = Haystack(map(self._peek, self.files))
-        return tuple(self.files[number] for number in sorted(self._haystack.holding(words)))
+            self._haystack = Haystack(map(self._peek, self._code))
+        return tuple(self._code[number] for number in sorted(self._haystack.holding(words)))
 
     def is_mentioned_in(self, file: SourceFile, question: Question) -> bool:
         """Would this file be among the answers?"""
@@ -161,17 +159,14 @@ class Sources:
         return (not words or any(word in data for word in words)) and pattern.search(data) is not None
 
     def _peek(self, file: SourceFile) -> bytes:
-        """The bytes of a file that may never be asked for again: kept only as long as there is room."""
+        """The bytes of a file that may never be asked for again: reading twice costs less than keeping."""
         data = self._bytes.get(file.absolute)
         if data is None:
             try:
-                data = _read(file.absolute)
+                return _read(file.absolute)
             except OSError as error:
                 self._blame(file, f"cannot be read: {error.strerror}")
-                data = b""
-            if self._kept < _ROOM:
-                self._bytes[file.absolute] = data
-                self._kept += len(data)
+                self._bytes[file.absolute] = data = b""
         return data
 
     def _blame(self, file: SourceFile, message: str) -> None:

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
+from symtable import symtable
 from typing import Literal
 
 from bglint.skeleton import definitions, skeleton
@@ -109,11 +110,11 @@ def outline(text: str, *, checked: bool = False) -> Outline:
 
 
 def _compiles(text: str) -> bool:
-    """Byte code is made three times faster than the `ast` of a whole module."""
+    """A table of symbols is made twice as fast as the `ast` of a whole module."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            compile(text, "<module>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            symtable(text, "<module>", "exec")
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return False
     return True

@@ -86,7 +86,7 @@ class Project:
         """Every first-party function that a task runs, nearest first."""
         return self._reach.visits(site)
 
-    def contacts(self, site: TaskSite) -> Iterator[Contact]:
+    def contacts(self, site: TaskSite) -> tuple[Contact, ...]:
         """Every outside call that a task comes to, nearest first."""
         return self._reach.contacts(site)
 

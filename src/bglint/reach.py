@@ -123,6 +123,7 @@ class Reach:
         self._steps: dict[Frame, tuple[tuple[Edge, ...], tuple[Outer, ...]]] = {}
         self._seen_as: dict[t.Call, t.Call] = {}
         self._visits: dict[TaskSite, tuple[Visit, ...]] = {}
+        self._contacts: dict[TaskSite, tuple[Contact, ...]] = {}
 
     def visits(self, site: TaskSite) -> tuple[Visit, ...]:
         """Every function that a task runs, nearest first."""
@@ -323,9 +324,13 @@ class Reach:
 
     # ---------------------------------------------------------------- contacts
 
-    def contacts(self, site: TaskSite) -> Iterator[Contact]:
+    def contacts(self, site: TaskSite) -> tuple[Contact, ...]:
         """Every outside call that a task comes to, nearest first."""
-        yield from self._direct(site)
+        if site not in self._contacts:
+            self._contacts[site] = (*self._direct(site), *self._on_the_way(site))
+        return self._contacts[site]
+
+    def _on_the_way(self, site: TaskSite) -> Iterator[Contact]:
         for visit in self.visits(site):
             for outer in self.steps(visit.frame)[1]:
                 place = replace(visit, where=outer.shift) if outer.shift else visit

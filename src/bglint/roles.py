@@ -151,7 +151,7 @@ class Roles:
 
     def nested(self, function: t.Function) -> Iterator[t.Function]:
         """The functions and lambdas inside a function, at any depth."""
-        for node in t.walk_function(function):
+        for node in t.nodes_of(function, t.Define, t.Lambda, t.DefineClass):
             for inner in _inner(node):
                 self._parents[inner] = function
                 yield inner
@@ -219,8 +219,8 @@ class Roles:
                     yield module
 
     def _calls_in(self, around: t.Function, name: str, wanted: t.Function) -> Iterator[Caller]:
-        for node in t.walk_function(around):
-            if isinstance(node, t.Call) and t.last_name(node.func) == name:
+        for node in t.nodes_of(around, t.Call):
+            if t.last_name(node.func) == name:
                 frame = self.default_frame(around)
                 if any(self._means(value, wanted) for value in self._names.evaluate(node.func, frame)):
                     yield Caller(node, self._chain(around), around.source.path)

@@ -33,9 +33,13 @@ class Binding:
 
 
 class Scope:
-    """The bindings of one block (a function's body), and the place of every node in it."""
+    """The bindings of one block (a function's body), and the place of every node in it.
 
-    def __init__(self, body: t.Block) -> None:
+    `in_expressions` is False for a block without assignments and comprehensions inside of expressions.
+    """
+
+    def __init__(self, body: t.Block, *, in_expressions: bool = True) -> None:
+        self._in_expressions = in_expressions
         self.bindings: dict[str, list[Binding]] = {}
         self.declared: dict[str, str] = {}
         self._ats: list[int] = []
@@ -74,7 +78,8 @@ class Scope:
         reader = _READERS.get(type(node))
         if reader is not None:
             reader(self, node, chain)
-        self._walruses(node, chain)
+        if self._in_expressions:
+            self._walruses(node, chain)
         self._nested(node, chain)
 
     def _import(self, node: t.Import, chain: Chain) -> None:
@@ -213,4 +218,4 @@ def _excluded(binding: Chain, use: Chain) -> bool:
 @lru_cache(maxsize=4096)
 def scope(function: t.Function) -> Scope:
     """The scope of a function, built once. Parameters are not in it."""
-    return Scope(function.body)
+    return Scope(function.body, in_expressions=bool(t.nodes_of(function, t.Walrus, t.CompLoop)))

@@ -126,7 +126,7 @@ class Sites:
                     yield from self._in_function(function)
 
     def _in_function(self, function: t.Function) -> Iterator[TaskSite]:
-        calls = [node for node in t.walk_function(function) if isinstance(node, t.Call)]
+        calls = t.nodes_of(function, t.Call)
         for call in (c for c in calls if _may_register(c)):
             frame = self._roles.default_frame(function)
             if self._kind(call, frame, function) is None and not self._may_depend_on_caller(call, frame):
@@ -296,8 +296,8 @@ _COLLECTORS = {"gather", "wait", "wait_for", "as_completed", "shield", "run_unti
 def awaited_there(call: t.Call, function: t.Function) -> bool:
     """True where the function itself waits for the asyncio task that `call` starts."""
     holders = _holders(call, function)
-    for node in t.walk_function(function):
-        if isinstance(node, t.Await) and (node.value is call or _mentions(node.value, holders, call)):
+    for node in t.nodes_of(function, t.Await):
+        if node.value is call or _mentions(node.value, holders, call):
             return True
         if isinstance(node, t.Call) and _collects(node, holders, call):
             return True
@@ -307,12 +307,12 @@ def awaited_there(call: t.Call, function: t.Function) -> bool:
             and _mentions(node.value, holders, call)
         ):
             return isinstance(node, t.Return)
-    return any(_waits_inside(node.function, holders, call) for node in t.nodes_of(function, (t.Define,)))
+    return any(_waits_inside(node.function, holders, call) for node in t.nodes_of(function, t.Define))
 
 
 def _waits_inside(function: t.Function, holders: set[str], call: t.Call) -> bool:
     """`async def close(): await writer`, for the function around it."""
-    return any(_mentions(node.value, holders, call) for node in t.nodes_of(function, (t.Await,)))
+    return any(_mentions(node.value, holders, call) for node in t.nodes_of(function, t.Await))
 
 
 def _collects(node: t.Call, holders: set[str], call: t.Call) -> bool:

@@ -455,17 +455,17 @@ class Function(Node):
 Path = tuple[tuple[Node, str], ...]
 """The way to a node, outermost first: (enclosing statement, the part of it that holds the node)."""
 
-_CHILD_FIELDS: dict[type, tuple[str, ...]] = {}
 
+class _Fields(dict[type, tuple[str, ...]]):
+    """Class -> the names of its fields that hold nodes, in the order in which they run."""
 
-def child_fields(node: Node) -> tuple[str, ...]:
-    """The names of the fields that hold nodes, in the order in which they run."""
-    kind = type(node)
-    if kind not in _CHILD_FIELDS:
+    def __missing__(self, kind: type) -> tuple[str, ...]:
         every = tuple(f.name for f in fields(kind) if f.name not in _PLAIN)
-        _CHILD_FIELDS[kind] = _RUN_ORDER.get(kind, every)
-    return _CHILD_FIELDS[kind]
+        self[kind] = _RUN_ORDER.get(kind, every)
+        return self[kind]
 
+
+CHILD_FIELDS = _Fields()
 
 _PLAIN = {
     "at",
@@ -485,6 +485,7 @@ _PLAIN = {
     "irrefutable",
 }
 _RUN_ORDER: dict[type, tuple[str, ...]] = {
+    Constant: (),
     Assign: ("value", "targets"),
     For: ("iterable", "target", "body", "orelse"),
     Comprehension: ("loops", "elements"),
@@ -499,39 +500,39 @@ _RUN_ORDER: dict[type, tuple[str, ...]] = {
 
 def flat(value: object) -> list[Node]:
     """The nodes in a field: a node, or tuples of nodes, however nested."""
-    found: list[Node] = []
-    _flat(value, found)
-    return found
-
-
-def _flat(value: object, found: list[Node]) -> None:
     if isinstance(value, Node):
-        found.append(value)
-    elif isinstance(value, tuple):
-        for item in value:
-            _flat(item, found)
+        return [value]
+    return [node for item in value for node in flat(item)] if isinstance(value, tuple) else []
 
 
 def children(node: Node) -> list[Node]:
     """The direct parts of a node, in run order. Nested functions and classes are not entered."""
-    found: list[Node] = []
-    for name in child_fields(node):
-        _flat(getattr(node, name), found)
-    return found
+    return [part for name in CHILD_FIELDS[type(node)] for part in flat(getattr(node, name))]
 
 
 def walk(*nodes: Node) -> Iterator[Node]:
     """Every node below and including `nodes`, in run order, nested functions not entered."""
     found: list[Node] = []
-    for node in nodes:
-        _collect(node, found)
+    _collect_all(nodes, found)
     return iter(found)
 
 
 def _collect(node: Node, found: list[Node]) -> None:
-    for part in children(node):
-        _collect(part, found)
+    for name in CHILD_FIELDS[type(node)]:
+        part = getattr(node, name)
+        if type(part) is tuple:
+            _collect_all(part, found)
+        elif part is not None:
+            _collect(part, found)
     found.append(node)
+
+
+def _collect_all(parts: tuple[Any, ...], found: list[Node]) -> None:
+    for part in parts:
+        if type(part) is tuple:
+            _collect_all(part, found)
+        elif part is not None:
+            _collect(part, found)
 
 
 @cache
@@ -541,6 +542,25 @@ def walk_function(function: Function) -> tuple[Node, ...]:
 
 
 @cache
-def nodes_of(function: Function, kinds: tuple[type[Node], ...]) -> tuple[Any, ...]:
+def nodes_of(function: Function, *kinds: type[Node]) -> tuple[Any, ...]:
     """The nodes of these classes in a function's own body, in run order."""
-    return tuple([node for node in walk_function(function) if isinstance(node, kinds)])
+    by_kind = _by_kind(function)
+    found = [place for kind in by_kind.keys() & concrete(kinds) for place in by_kind[kind]]
+    nodes = walk_function(function)
+    return tuple([nodes[place] for place in sorted(found)])
+
+
+@cache
+def _by_kind(function: Function) -> dict[type, list[int]]:
+    """Class -> where its nodes stand in the walk."""
+    found: dict[type, list[int]] = {}
+    for place, node in enumerate(walk_function(function)):
+        found.setdefault(type(node), []).append(place)
+    return found
+
+
+@cache
+def concrete(kinds: tuple[type[Node], ...]) -> frozenset[type[Node]]:
+    """These classes and those derived from them."""
+    derived = (concrete(tuple(kind.__subclasses__())) for kind in kinds)
+    return frozenset(kinds).union(*derived)

@@ -198,7 +198,7 @@ def known(values: Values) -> Values:
 
 
 def unique(values: list[Value]) -> Values:
-    return tuple(dict.fromkeys(values))
+    return tuple(dict.fromkeys(values) if len(values) > 1 else values)
 
 
 def anonymous(value: Value) -> bool:

@@ -115,7 +115,7 @@ def _is_under_way(visit: Visit, node: t.Node) -> bool:
 
 @cache
 def _stating(function: t.Function) -> tuple[t.Node, ...]:
-    return tuple(filter(_sets_state, t.nodes_of(function, (t.Assign, t.Call))))
+    return tuple(filter(_sets_state, t.nodes_of(function, t.Assign, t.Call)))
 
 
 def _sets_state(node: t.Node) -> bool:

@@ -140,7 +140,7 @@ def _is_awaited(call: t.Call, frame: Frame) -> bool:
 
 @cache
 def _awaited(function: t.Function) -> frozenset[t.Node]:
-    return frozenset(node.value for node in t.walk_function(function) if isinstance(node, t.Await))
+    return frozenset(node.value for node in t.nodes_of(function, t.Await))
 
 
 @cache

@@ -62,4 +62,4 @@ def _below(project: Project, waiting: list[Frame]) -> list[Frame]:
 
 def _names_in(frame: Frame) -> Iterator[t.Expr]:
     if frame.function is not None:
-        yield from (n for n in t.walk_function(frame.function) if isinstance(n, (t.Name, t.Attribute)))
+        yield from t.nodes_of(frame.function, t.Name, t.Attribute)

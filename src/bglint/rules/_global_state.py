@@ -96,7 +96,7 @@ def _globals(project: Project, node: t.Assign, frame: Frame) -> Iterator[State]:
 
 def _is_lazy(function: t.Function, name: str) -> bool:
     """True where the function asks first whether the global is there: it makes something once."""
-    tests = (node.test for node in t.walk_function(function) if isinstance(node, t.Branch))
+    tests = (node.test for node in t.nodes_of(function, t.Branch))
     return any(isinstance(part, t.Name) and part.id == name for test in tests for part in t.walk(test))
 
 
@@ -106,14 +106,8 @@ def reads(project: Project, state: State, frame: Frame) -> bool:
     if function is None:
         return False
     changed = {id(expr) for node in t.walk_function(function) for expr in _changed(node)}
-    targets = {
-        id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets
-    }
-    uses = (
-        n
-        for n in t.walk_function(function)
-        if isinstance(n, t.Name | t.Attribute) and t.last_name(n) == state.name
-    )
+    targets = {id(x) for node in t.nodes_of(function, t.Assign) for x in node.targets}
+    uses = (n for n in t.nodes_of(function, t.Name, t.Attribute) if t.last_name(n) == state.name)
     return any(id(use) not in changed | targets and _is_same(project, use, state, frame) for use in uses)
 
 

@@ -133,5 +133,5 @@ def _is_awaited_in_helper(call: t.Call, nodes: tuple[t.Node, ...]) -> bool:
         if isinstance(target, t.Name)
     }
     helpers = (node.function for node in nodes if isinstance(node, t.Define))
-    waits = (node for helper in helpers for node in t.walk_function(helper) if isinstance(node, t.Await))
+    waits = (node for helper in helpers for node in t.nodes_of(helper, t.Await))
     return any(isinstance(wait.value, t.Name) and wait.value.id in started for wait in waits)

@@ -52,7 +52,7 @@ def uses(project: Project, kept: Kept) -> Iterator[Use]:
 
 def _in_function(project: Project, kept: Kept, function: t.Function) -> Iterator[Use]:
     frame = project.frame(function)
-    nodes = [n for n in t.walk_function(function) if isinstance(n, t.Attribute) and n.name == kept.name]
+    nodes = [n for n in t.nodes_of(function, t.Attribute) if n.name == kept.name]
     read = {id(node) for node in nodes if not _is_set(node, function)}
     mine = {id(node) for node in nodes if id(node) in read and _may_be(project, node, kept, frame)}
     yield from uses_in(function, frame, mine)

@@ -104,7 +104,7 @@ _OWN = "adds to an object of its own, which no response carries"
 
 def _is_attached(site: TaskSite, function: t.Function, parameter: t.Parameter) -> bool:
     """True where the function lets a response run the object, or hands it on."""
-    names = [n for n in t.walk_function(function) if isinstance(n, t.Name) and n.id == parameter.name]
+    names = [n for n in t.nodes_of(function, t.Name) if n.id == parameter.name]
     mentions = {id(node) for node in names if not _is_in_question(node, function)}
     return any(use.fate in ("runs", "escapes") for use in uses_in(function, site.frame, mentions))
 

@@ -63,7 +63,7 @@ def _sets(block: t.Block, name: str) -> bool:
 
 def _is_emptied(function: t.Function, name: str) -> bool:
     """True where the function takes the value away again: the global says that someone is at it."""
-    assigned = (node for node in t.walk_function(function) if isinstance(node, t.Assign) and _is_empty(node))
+    assigned = (node for node in t.nodes_of(function, t.Assign) if _is_empty(node))
     return any(_is(target, name) for node in assigned for target in node.targets)
 
 

@@ -68,8 +68,8 @@ def _is_writing(project: Project, statement: Value) -> bool:
 def commits_on_exit(project: Project, provider: Func, depth: int = 3) -> bool:
     """True for a generator function that commits what it yields, when it goes on after the yield."""
     function = provider.function
-    for node in t.walk_function(function):
-        if isinstance(node, t.Yield) and node.value is not None:
+    for node in t.nodes_of(function, t.Yield):
+        if node.value is not None:
             chain = project.chain(node, function)
             if node.delegates:
                 return bool(depth) and any(
@@ -97,7 +97,7 @@ def _inner(project: Project, expr: t.Expr, function: t.Function) -> Iterator[Fun
 
 
 def _commits_after(node: t.Yield, function: t.Function) -> bool:
-    calls = (call for call in t.walk_function(function) if isinstance(call, t.Call) and call.at > node.at)
+    calls = (call for call in t.nodes_of(function, t.Call) if call.at > node.at)
     return any(isinstance(call.func, t.Attribute) and call.func.name == "commit" for call in calls)
 
 

@@ -88,9 +88,7 @@ def _wrapped(project: Project, value: Func) -> Bound | None:
     kinds = [parameter.kind for parameter in function.parameters]
     if kinds != ["*", "**"] or value.closure is None:
         return None
-    calls = [
-        node for node in t.walk_function(function) if isinstance(node, t.Call) and _hands_on(node, function)
-    ]
+    calls = [node for node in t.nodes_of(function, t.Call) if _hands_on(node, function)]
     names = {call.func.id for call in calls if isinstance(call.func, t.Name)}
     if len(names) != 1:
         return None

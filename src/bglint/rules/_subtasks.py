@@ -56,17 +56,15 @@ def _by_name(project: Project, names: set[str], function: t.Function, frame: Fra
 
 def _uses(names: set[str], function: t.Function) -> Iterator[t.Name]:
     """Where the function reads one of the names."""
-    targets = {
-        id(x) for node in t.walk_function(function) if isinstance(node, t.Assign) for x in node.targets
-    }
-    for node in t.walk_function(function):
-        if isinstance(node, t.Name) and node.id in names and id(node) not in targets:
+    targets = {id(x) for node in t.nodes_of(function, t.Assign) for x in node.targets}
+    for node in t.nodes_of(function, t.Name):
+        if node.id in names and id(node) not in targets:
             yield node
 
 
 def _is_captured(names: set[str], function: t.Function) -> bool:
     """True where a nested function may read one of the names."""
-    inner = [node.function for node in t.walk_function(function) if isinstance(node, t.Define | t.Lambda)]
+    inner = [node.function for node in t.nodes_of(function, t.Define, t.Lambda)]
     return any(isinstance(n, t.Name) and n.id in names for f in inner for n in t.walk_function(f))
 
 
@@ -94,5 +92,5 @@ def _is_function(project: Project, expr: t.Expr, frame: Frame) -> bool:
 
 
 def _only_forgets(function: t.Function) -> bool:
-    calls = [node for node in t.walk_function(function) if isinstance(node, t.Call)]
+    calls = t.nodes_of(function, t.Call)
     return all(t.last_name(call.func) in ("discard", "remove", "pop") for call in calls)

@@ -166,8 +166,8 @@ def _is_read_later(guard: t.Guard, function: t.Function) -> bool:
     }
     asked = (
         node.func
-        for node in t.walk_function(function)
-        if isinstance(node, t.Call) and node.at > guard.at and isinstance(node.func, t.Attribute)
+        for node in t.nodes_of(function, t.Call)
+        if node.at > guard.at and isinstance(node.func, t.Attribute)
     )
     return any(
         func.name == "result" and isinstance(func.value, t.Name) and func.value.id in waited for func in asked

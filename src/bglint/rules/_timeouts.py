@@ -128,13 +128,9 @@ def _has_deadline(project: Project, node: t.Node, frame: Frame) -> bool:
         n for n, part in project.chain(node, frame.function) if isinstance(n, t.With) and part == "body"
     ]
     managers = [item.value for block in blocks for item in block.items if isinstance(item.value, t.Call)]
-    waiting = [call for call in _calls(frame.function) if node in t.walk(*call.arguments)]
+    waiting = [call for call in t.nodes_of(frame.function, t.Call) if node in t.walk(*call.arguments)]
     around = any(_is(project, call, frame, DEADLINES) for call in managers)
     return around or any(_is(project, call, frame, WAITS_FOR) for call in waiting)
-
-
-def _calls(function: t.Function) -> Iterator[t.Call]:
-    return (node for node in t.walk_function(function) if isinstance(node, t.Call))
 
 
 def _is(project: Project, call: t.Call, frame: Frame, names: tuple[str, ...]) -> bool:

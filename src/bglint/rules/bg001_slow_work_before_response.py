@@ -190,7 +190,7 @@ def _is_run_in_place(frame: Frame) -> bool:
     outer = frame.closure.function if frame.closure is not None else None
     if outer is None or frame.function is None:
         return True
-    calls = (node.func for node in t.walk_function(outer) if isinstance(node, t.Call))
+    calls = (node.func for node in t.nodes_of(outer, t.Call))
     return any(isinstance(called, t.Name) and called.id == frame.function.name for called in calls)
 
 

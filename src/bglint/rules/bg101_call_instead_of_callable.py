@@ -322,7 +322,7 @@ def _is_first_party_call(project: Project, call: t.Call, frame: Frame) -> bool:
 
 
 def _registers(value: Func) -> bool:
-    calls = (node for node in t.walk_function(value.function) if isinstance(node, t.Call))
+    calls = t.nodes_of(value.function, t.Call)
     return any(isinstance(call.func, t.Attribute) and call.func.name == "add_task" for call in calls)
 
 

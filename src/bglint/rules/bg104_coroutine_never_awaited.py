@@ -130,7 +130,7 @@ def _kept_for_return(node: t.Return, function: t.Function) -> t.Expr | None:
         return node.value
     name = node.value.id
     bound = scope(function).bindings.get(name, ())
-    reads = [part for part in t.walk_function(function) if isinstance(part, t.Name) and part.id == name]
+    reads = [part for part in t.nodes_of(function, t.Name) if part.id == name]
     if len(bound) != 1 or len(reads) != 2 or bound[0].steps:
         return None
     return bound[0].value
@@ -205,7 +205,7 @@ def _in_a_thread(project: Project, visit: Visit) -> Iterator[tuple[t.Call, str]]
     function = visit.frame.function
     if function is None or _asks_first(function, visit.frame):
         return
-    dropped = {id(_bare(node.value)) for node in t.walk_function(function) if isinstance(node, t.Evaluate)}
+    dropped = {id(_bare(node.value)) for node in t.nodes_of(function, t.Evaluate)}
     for outer in project.steps(visit.frame)[1]:
         fact = outer.fact if isinstance(outer, Outer) else None
         if (
@@ -296,7 +296,7 @@ def _message(visit: Visit, function: t.Function, called: str) -> str:
 
 
 def _returns(function: t.Function, called: str) -> bool:
-    nodes = (node.value for node in t.walk_function(function) if isinstance(node, t.Return))
+    nodes = (node.value for node in t.nodes_of(function, t.Return))
     return any(isinstance(value, t.Call) and dotted(value.func) == called for value in nodes)
 
 
@@ -324,9 +324,7 @@ def _fix(project: Project, visit: Visit, call: t.Call) -> Fix | None:
 
 def _is_awaitable_here(function: t.Function, call: t.Call) -> bool:
     """Not below an `await` already, nor half of a conditional expression."""
-    statements = (
-        node.value for node in t.walk_function(function) if isinstance(node, (t.Evaluate, t.Return))
-    )
+    statements = (node.value for node in t.nodes_of(function, t.Evaluate, t.Return))
     return any(value is call for value in statements)
 
 

@@ -154,8 +154,8 @@ def _uses(site: TaskSite, function: t.Function, name: str) -> Iterator[Use]:
     """What the function does with the object; whatever a nested function does with it is an escape."""
     mentions = {
         id(node)
-        for node in t.walk_function(function)
-        if isinstance(node, t.Name) and node.id == name and not _is_target(node, function)
+        for node in t.nodes_of(function, t.Name)
+        if node.id == name and not _is_target(node, function)
     }
     yield from uses_in(function, site.frame, mentions)
     for inner in nested(function):

@@ -133,8 +133,8 @@ def _routes(project: Project) -> Iterator[t.Function]:
 def _own_backgrounds(project: Project, route: t.Function) -> Iterator[Own]:
     """What the returned responses are built with, or are given before they are returned."""
     frame = project.frame(route)
-    for node in t.walk_function(route):
-        if isinstance(node, t.Return) and node.value is not None:
+    for node in t.nodes_of(route, t.Return):
+        if node.value is not None:
             for value in project.evaluate(node.value, frame):
                 if is_response(project, value):
                     yield from _built_with(project, value, node)

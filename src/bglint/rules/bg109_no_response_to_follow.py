@@ -223,7 +223,7 @@ def _is_started_inside(project: Project, site: TaskSite) -> bool:
     around = project.roles.parent(function) if function is not None and not site.context.hops else None
     if function is None or around is None or not function.is_async:
         return False
-    calls = [node for node in t.walk_function(around) if isinstance(node, t.Call)]
+    calls = t.nodes_of(around, t.Call)
     own = [call for call in calls if isinstance(call.func, t.Name) and call.func.id == function.name]
     return bool(own) and all(_is_started(call, around) for call in own)
 
@@ -286,7 +286,7 @@ def _is_after_yield(site: TaskSite, role: Role) -> bool:
     function = frame.function
     if function is None or function is not role.function:
         return False
-    yields = [node for node in t.walk_function(function) if isinstance(node, t.Yield)]
+    yields = t.nodes_of(function, t.Yield)
     return any(node.at < place.at and not _are_alternatives(node, place, function) for node in yields)
 
 

@@ -186,9 +186,7 @@ def _default(project: Project, function: t.Function, parameter: t.Parameter) -> 
     frame, name = project.frame(function), parameter.name
     if name in project.scope(function).bindings:
         return
-    mentions = {
-        id(node) for node in t.walk_function(function) if isinstance(node, t.Name) and node.id == name
-    }
+    mentions = {id(node) for node in t.nodes_of(function, t.Name) if node.id == name}
     uses = list(uses_in(function, frame, mentions))
     runs = [use for use in uses if use.fate == "runs"]
     if runs:
@@ -216,7 +214,7 @@ def _annotated_names(project: Project) -> set[str]:
 
 def _awaited(project: Project, function: t.Function) -> Iterator[Finding]:
     """`await tasks()` on the object that FastAPI injects, in a route, a dependency or what they call."""
-    waits = [node for node in t.walk_function(function) if isinstance(node, t.Await)]
+    waits = t.nodes_of(function, t.Await)
     for wait in waits:
         call = wait.value
         tasks = _called(call) if isinstance(call, t.Call) and not call.arguments else None

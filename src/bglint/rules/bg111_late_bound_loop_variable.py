@@ -162,8 +162,8 @@ def _is_made_in(site: TaskSite, node: t.For | t.While) -> bool:
 
 def _of_comprehensions(call: t.Call, function: t.Function) -> set[str]:
     found: set[str] = set()
-    for node in t.walk_function(function):
-        if isinstance(node, t.Comprehension) and any(part is call for part in t.walk(node)):
+    for node in t.nodes_of(function, t.Comprehension):
+        if any(part is call for part in t.walk(node)):
             found |= {name for loop in node.loops for name in _targets(loop.target)}
     return found
 

@@ -171,7 +171,7 @@ def _is_used_as_tasks(project: Project, function: t.Function, parameter: t.Param
     """True where tasks are added to it, here or by a function that wants a BackgroundTasks."""
     if parameter.name in project.scope(function).bindings:
         return False
-    calls = [node for node in t.walk_function(function) if isinstance(node, t.Call)]
+    calls = t.nodes_of(function, t.Call)
     return any(_adds_to(call, parameter) or _hands_on(project, call, function, parameter) for call in calls)
 
 
@@ -209,11 +209,7 @@ def _wants_tasks(project: Project, value: Value, call: t.Call, parameter: t.Para
 
 
 def _subclass(project: Project, function: t.Function, parameter: t.Parameter, klass: Class) -> str | None:
-    used = {
-        node.name
-        for node in t.walk_function(function)
-        if isinstance(node, t.Attribute) and _is(node.value, parameter)
-    }
+    used = {node.name for node in t.nodes_of(function, t.Attribute) if _is(node.value, parameter)}
     own = {
         method.name
         for part in members.lineage(project.names, klass)
@@ -280,11 +276,7 @@ def _is_lost(
     objects = [value for provider in providers for value in provide(project.names, provider)]
     if not objects or not all(_is_new(value) for value in objects):
         return False
-    names = {
-        id(node)
-        for node in t.walk_function(function)
-        if isinstance(node, t.Name) and node.id == parameter.name
-    }
+    names = {id(node) for node in t.nodes_of(function, t.Name) if node.id == parameter.name}
     fates = {use.fate for use in uses_in(function, project.frame(function), names)}
     return "adds" in fates and not fates & {"runs", "escapes"}
 

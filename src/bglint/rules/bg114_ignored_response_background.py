@@ -115,7 +115,7 @@ def _injected(project: Project, node: t.Node, owner: t.Expr | None, context: Con
 def _is_handed_out(function: t.Function, owner: t.Expr | None, name: str) -> bool:
     """A response that is returned, or given to somebody who may return it, carries its background."""
     names = {name, owner.id if isinstance(owner, t.Name) else name}
-    returned = [node.value for node in t.walk_function(function) if isinstance(node, (t.Return, t.Yield))]
+    returned = [node.value for node in t.nodes_of(function, t.Return, t.Yield)]
     return any(
         isinstance(part, t.Name) and part.id in names
         for value in returned

@@ -101,4 +101,4 @@ def _is_statement(call: t.Call, function: t.Function) -> bool:
 @lru_cache(maxsize=1024)
 def _statements(function: t.Function) -> frozenset[t.Node]:
     """The expressions that are statements of their own."""
-    return frozenset(node.value for node in t.walk_function(function) if isinstance(node, t.Evaluate))
+    return frozenset(node.value for node in t.nodes_of(function, t.Evaluate))

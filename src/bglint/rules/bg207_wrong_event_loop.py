@@ -160,7 +160,7 @@ def _asked_before(project: Project, contact: Contact) -> bool:
     function = contact.visit.frame.function
     if function is None:
         return False
-    tried = [n for n in t.walk_function(function) if isinstance(n, t.Guard) and n.handlers]
+    tried = [n for n in t.nodes_of(function, t.Guard) if n.handlers]
     tested = [n for n, _ in project.chain(contact.node, function) if isinstance(n, t.Branch)]
     asked = [*(part for guard in tried for part in guard.body), *(branch.test for branch in tested)]
     return any(map(_is_question, t.walk(*asked)))

@@ -228,7 +228,7 @@ def _waits(frame: Frame, node: t.Node) -> bool:
     function = frame.function
     if function is None or not isinstance(node, t.Call):
         return function is not None
-    calls = [n for n in t.walk_function(function) if isinstance(n, t.Call) and n is not node]
+    calls = [n for n in t.nodes_of(function, t.Call) if n is not node]
     around = [call for call in calls if node in t.walk(*call.arguments)]
     started = any(dotted(call.func).rpartition(".")[2] in PARALLEL for call in around)
     return not started and not _collected(function, node)

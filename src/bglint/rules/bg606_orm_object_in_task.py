@@ -265,9 +265,9 @@ def _is_used(project: Project, site: TaskSite, commit: Deed, klass: Class, into:
         return False
     handing = {id(part) for _, node in way_to(site) for part in t.walk(node)}
     if frame is not root(site):
-        returns = (node for node in t.walk_function(function) if isinstance(node, t.Return))
+        returns = t.nodes_of(function, t.Return)
         handing |= {id(node.value) for node in returns}
-    assigns = (node for node in t.walk_function(function) if isinstance(node, t.Assign))
+    assigns = t.nodes_of(function, t.Assign)
     handing |= {id(target) for assign in assigns for target in assign.targets}
     return any(
         isinstance(node, t.Name)
