@@ -101,7 +101,7 @@ def _unreadable(sources: Sources, paths: set[str], program: Program | None = Non
 
     program = program or Program(sources, checked=paths)
     for path in sorted(paths):
-        program.module(path)
+        program.check(path)
     return tuple(program.problems)
 
 

@@ -397,8 +397,8 @@ def _self_bindings(
 ) -> dict[str, list[tuple[t.Expr, str, t.Expr | None]]]:
     """Attribute name -> (value, "" or "enter", annotation) of the assignments to self in a function."""
     found: dict[str, list[tuple[t.Expr, str, t.Expr | None]]] = {}
-    for node in t.nodes_of(function, t.Assign):
-        if node.value is not None and not node.operator:
+    for node in t.nodes_of(function, t.Assign, t.WithItem):
+        if isinstance(node, t.Assign) and node.value is not None and not node.operator:
             for target in node.targets:
                 for left, right in _pairs(target, node.value):
                     if (

@@ -7,7 +7,6 @@ leads back to itself is answered with nothing.
 from __future__ import annotations
 
 import builtins
-import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -344,10 +343,7 @@ class Names:
 
     def _declared_global(self, module: Module, name: str) -> Iterator[Value]:
         """Assignments in functions that declare `global name`."""
-        if "global" not in module.source:
-            return
-        pattern = re.compile(rf"^[ \t]+global[ \t]+.*\b{re.escape(name)}\b", re.MULTILINE)
-        for number in sorted(module.lines_with(pattern)):
+        for number in module.declared_global.get(name, ()):
             entry = module.outline.around(number)
             function = self.program.function(module, entry) if entry and entry.kind == "function" else None
             if function is not None:

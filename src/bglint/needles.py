@@ -57,6 +57,12 @@ def is_plain(pattern: re.Pattern[bytes]) -> bool:
     )
 
 
+def begun(pattern: str) -> str:
+    """The same pattern, found faster: what begins with a text and not with the border of a word is jumped to."""
+    word = re.match(r"\\b(\w{2,})(?![\w*+?{|])", pattern)
+    return rf"{word[1]}(?<!\w{word[1]}){pattern[word.end() :]}" if word else pattern
+
+
 @cache
 def needles(pattern: re.Pattern[bytes]) -> tuple[bytes, ...]:
     """Words of which each match of the pattern holds one."""

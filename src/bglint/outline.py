@@ -105,12 +105,12 @@ def outline(text: str, *, checked: bool = False) -> Outline:
 
     Raises OutlineProblem for source that no supported Python accepts.
     """
-    found = _of_skeleton(text) if not checked or _compiles(text) else None
+    found = _of_skeleton(text) if not checked or parses(text) else None
     return found or _of_whole(text)
 
 
-def _compiles(text: str) -> bool:
-    """A table of symbols is made twice as fast as the `ast` of a whole module."""
+def parses(text: str) -> bool:
+    """True for what the running Python reads. A table of symbols is made twice as fast as the `ast` of a module."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -8,18 +8,21 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 
 from bglint import tree as t
 from bglint.discover import SourceFile, Sources, decode
 from bglint.lowering import lower
 from bglint.model import Problem, Span
-from bglint.outline import Entry, Outline, OutlineProblem, outline
+from bglint.outline import Entry, Outline, OutlineProblem, outline, parses
 from bglint.placing import Places, completed
 from bglint.values import Class
 
+_GLOBAL = re.compile(r"global[ \t]+([^\n#]*)")
 
-@dataclass(slots=True, eq=False)
+
+@dataclass(eq=False)
 class Module:
     """One file: its text, where its lines begin, and its outline."""
 
@@ -45,6 +48,17 @@ class Module:
     def lines_with(self, pattern: re.Pattern[str]) -> set[int]:
         """The numbers of the lines in which a match begins."""
         return {bisect_right(self._starts, match.start()) for match in pattern.finditer(self.source)}
+
+    @cached_property
+    def declared_global(self) -> dict[str, list[int]]:
+        """Name -> the lines of the functions that declare it `global`."""
+        found: dict[str, list[int]] = {}
+        for match in _GLOBAL.finditer(self.source):
+            line = bisect_right(self._starts, match.start())
+            if self.source[self._starts[line - 1] : match.start()].isspace():
+                for name in re.findall(r"\w+", match[1]):
+                    found.setdefault(name, []).append(line)
+        return found
 
     def around(self, line: int) -> str:
         """The text of the top-level function, method or statement that holds a line."""
@@ -84,6 +98,16 @@ class Program:
         except (OSError, ValueError, LookupError, SyntaxError) as error:
             self.problems.append(Problem(file.path, f"cannot be read: {error}"))
         return None
+
+    def check(self, path: str) -> None:
+        """Make a problem of a file that cannot be read or parsed, whether or not anybody asks for its module."""
+        if path not in self._modules:
+            try:
+                plain = parses(decode(self.sources.read(self._files[path])))
+            except (OSError, ValueError, LookupError, SyntaxError):
+                plain = False
+            if not plain:
+                self.module(path)
 
     # ---------------------------------------------------------- definitions
 

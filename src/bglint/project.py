@@ -13,6 +13,7 @@ from bglint import tree as t
 from bglint.knowledge import Knowledge
 from bglint.model import Problem, Span, Step, Unfollowed
 from bglint.names import Names
+from bglint.needles import begun
 from bglint.program import Module, Program
 from bglint.reach import Contact, Reach, Visit
 from bglint.roles import Role, Roles
@@ -154,7 +155,7 @@ class Project:
         `near` has to match somewhere in the same top-level function or method; with `handlers` only those that may be
         a handler, or hold one. Both are tested before anything is read.
         """
-        compiled, beside = re.compile(pattern), re.compile(near)
+        compiled, beside = re.compile(begun(pattern)), re.compile(near)
         for module in self.modules(pattern):
             lines = module.lines_with(compiled)
             wanted = {line for line in lines if beside.search(module.around(line))} if near else lines
@@ -163,7 +164,7 @@ class Project:
 
     def modules(self, pattern: str) -> Iterator[Module]:
         """The modules whose text holds a match of a regular expression; tests left out."""
-        for file in self.sources.mentioning(re.compile(pattern.encode())):
+        for file in self.sources.mentioning(re.compile(begun(pattern).encode())):
             module = self.program.module(file.path)
             if module is not None:
                 yield module

@@ -6,10 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from bglint import members
 from bglint import tree as t
+from bglint.discover import SourceFile
 from bglint.names import Names
 from bglint.program import Module
 from bglint.values import Cls, Frame, Func, Unknown
@@ -35,6 +37,10 @@ _REGISTERS = re.compile(
     rb"\b(Depends|Security|add_api_route|add_api_websocket_route|add_websocket_route|add_route|Route|WebSocketRoute"
     rb"|APIRoute|APIWebSocketRoute|add_exception_handler|add_event_handler|add_middleware|lifespan|dispatch)"
     rb"\s*[=(]\s*([^()]*)"
+)
+_REGISTERING = re.compile(
+    rb"Depends|Security|Route|add_exception_handler|add_event_handler|add_route|add_api_route|add_api_websocket_route"
+    rb"|add_websocket_route|add_middleware|lifespan|dispatch"
 )
 _BY_CALL: dict[bytes, RoleKind] = {
     b"Depends": "dependency",
@@ -123,7 +129,7 @@ class Roles:
     def _index(self) -> dict[str, set[RoleKind]]:
         if self._registered is None:
             self._registered = defaultdict(set)
-            for file in self._names.program.sources.mentioning(_REGISTERS):
+            for file in self._names.program.sources.mentioning(_REGISTERING):
                 for match in _REGISTERS.finditer(self._names.program.sources.read(file)):
                     for name in re.findall(rb"[A-Za-z_]\w*(?=\s*(?:[,)\n]|$))", match.group(2)):
                         self._registered[name.decode()].add(_BY_CALL[match.group(1)])
@@ -181,20 +187,15 @@ class Roles:
         name = function.owner.rpartition(".")[2] if function.name == "__init__" else function.name
         if name.startswith("<"):
             return
-        pattern = re.compile(
-            rf"{name}(?<!def {name})(?<!\w{name})\s*\("
-        )  # begins with the name: found faster
-        places = [
-            (module, lines)
-            for module in self._naming(function, name)
-            if (lines := module.lines_with(pattern))
-        ]
+        places = list(self._naming(function, name))
         if sum(len(lines) for _, lines in places) > MOST_CALLERS:
             return
-        for module, lines in places:
-            wanted = {line for line in lines if not handlers or self.may_serve(module, line)}
-            for around in self.functions_in(module, wanted):
-                yield from self._calls_in(around, name, function)
+        for file, lines in places:
+            module = self._names.program.module(file.path)
+            if module is not None:
+                wanted = {line for line in lines if not handlers or self.may_serve(module, line)}
+                for around in self.functions_in(module, wanted):
+                    yield from self._calls_in(around, name, function)
 
     def may_serve(self, module: Module, line: int) -> bool:
         """Could the function around a line be a handler, or hold one? Told by its text, before it is read."""
@@ -204,19 +205,18 @@ class Roles:
         text = module.text(entry.start, entry.end)
         return text.lstrip().startswith("@") or "\n    @" in text or entry.name in self._index()
 
-    def _naming(self, function: t.Function, name: str) -> Iterator[Module]:
-        """The modules that may call a function: they name it, and its class where it is a method."""
+    def _naming(self, function: t.Function, name: str) -> Iterator[tuple[SourceFile, set[int]]]:
+        """The lines that may call a function, in files that name its class, too, where it is a method."""
         sources = self._names.program.sources
         klass = function.owner.rpartition(".")[2]
-        called = re.compile(re.escape(name).encode() + rb"\s*\(")
+        begins = name.encode()  # a pattern that begins with the name finds it faster
+        called = re.compile(rb"%s(?<!def %s)(?<!\w%s)\s*\(" % (begins, begins, begins))
         words = (klass.encode(), _snake(klass).encode()) if klass else (b"",)
-        for file in sources.mentioning(re.compile(name.encode())):
+        for file in sources.mentioning(re.compile(begins)):
             data = sources.read(file)
             near = file.path == function.source.path or any(word in data for word in words)
             if near and called.search(data):
-                module = self._names.program.module(file.path)
-                if module is not None:
-                    yield module
+                yield file, _lines(called, data)
 
     def _calls_in(self, around: t.Function, name: str, wanted: t.Function) -> Iterator[Caller]:
         for node in t.nodes_of(around, t.Call):
@@ -247,6 +247,13 @@ def _inner(node: t.Node) -> Iterator[t.Function]:
     elif isinstance(node, t.DefineClass):
         for statement in node.body:
             yield from _inner(statement)
+
+
+def _lines(pattern: re.Pattern[bytes], data: bytes) -> set[int]:
+    """The numbers of the lines in which a match begins."""
+    starts = [match.start() for match in pattern.finditer(data)]
+    gaps = (data.count(b"\n", start, end) for start, end in pairwise([0, *starts]))
+    return {1 + number for number in accumulate(gaps)}
 
 
 def _snake(name: str) -> str:

@@ -296,8 +296,8 @@ _COLLECTORS = {"gather", "wait", "wait_for", "as_completed", "shield", "run_unti
 def awaited_there(call: t.Call, function: t.Function) -> bool:
     """True where the function itself waits for the asyncio task that `call` starts."""
     holders = _holders(call, function)
-    for node in t.nodes_of(function, t.Await):
-        if node.value is call or _mentions(node.value, holders, call):
+    for node in t.nodes_of(function, t.Await, t.Call, t.Return, t.Yield):
+        if isinstance(node, t.Await) and (node.value is call or _mentions(node.value, holders, call)):
             return True
         if isinstance(node, t.Call) and _collects(node, holders, call):
             return True

@@ -93,7 +93,9 @@ def _handed(project: Project, task: t.Function) -> Iterator[Place]:
 
 
 def _places(project: Project, name: str) -> Iterator[Place]:
-    """Every use of a name in the code of the project, its tests too."""
-    for file in project.sources.mentioning(re.compile(rb"\b%s\b" % name.encode()), tests=True):
-        if project.program.module(file.path) is not None:
-            yield from ((file.path, *place) for place in edits.uses(project.source(file.path), name))
+    """Every use of a name in the code of the project, at last in its tests."""
+    pattern = re.compile(rb"\b%s\b" % name.encode())
+    for tests in (False, True):
+        for file in project.sources.mentioning(pattern, tests):
+            if project.program.module(file.path) is not None:
+                yield from ((file.path, *place) for place in edits.uses(project.source(file.path), name))

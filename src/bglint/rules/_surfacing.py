@@ -74,8 +74,8 @@ def _awaited_later(function: t.Function, node: t.Call) -> Iterator[t.Node]:
 def _holders(function: t.Function, node: t.Call) -> set[str]:
     """The local names that hold what a call gives, or a collection of it."""
     found: set[str] = set()
-    for part in t.nodes_of(function, t.Assign):
-        if part.value is not None and _holds(part.value, node, found):
+    for part in t.nodes_of(function, t.Assign, t.For, t.Call):
+        if isinstance(part, t.Assign) and part.value is not None and _holds(part.value, node, found):
             found.update(target.id for target in part.targets if isinstance(target, t.Name))
         elif isinstance(part, t.For) and _mentions(part.iterable, found) and isinstance(part.target, t.Name):
             found.add(part.target.id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from bglint import tree as t
 from bglint.deciding import passed_on
 from bglint.knowledge import Fact

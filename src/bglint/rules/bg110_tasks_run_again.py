@@ -17,6 +17,7 @@ from bglint.rules._told import sentence, told
 from bglint.sites import TASKS
 from bglint.values import Birth, Frame, Instance
 
+_ANNOTATED = re.compile("BackgroundTasks")
 _CURE = "take a `{name}: BackgroundTasks` parameter in the route: FastAPI makes a new one for each request"
 
 
@@ -207,7 +208,8 @@ def _annotated_names(project: Project) -> set[str]:
     """The names that are given to parameters and attributes which hold tasks."""
     found = set()
     for module in project.modules(r"BackgroundTasks"):
-        found |= set(re.findall(r"(\w+)\s*:[^=,)\n]*BackgroundTasks", module.source))
+        for line in module.lines_with(_ANNOTATED):
+            found |= set(re.findall(r"(\w+)\s*:[^=,)\n]*BackgroundTasks", module.text(line, line)))
         found |= set(re.findall(r"self\.(\w+)\s*=\s*\w*tasks\b", module.source))
     return found
 
