@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from bglint import appstate, calling, hints
@@ -302,25 +303,31 @@ def is_abstract(function: t.Function) -> bool:
 
 def _implementation(names: Names, klass: Class, name: str) -> Class | None:
     """The one first-party class below `klass` that really defines a method."""
-    found = [c for c in subclasses(names, klass) if (f := own_method(names, c, name)) and not is_abstract(f)]
+    key = ("implementation", klass, name)
+    values = names.remember(key, lambda: tuple(islice(_implementing(names, klass, name), 2)))
+    found = [value.klass for value in values if isinstance(value, Cls)]
     return found[0] if len(found) == 1 else None
+
+
+def _implementing(names: Names, klass: Class, name: str) -> Iterator[Value]:
+    for value in _subclasses(names, klass):
+        function = own_method(names, value.klass, name)
+        if function is not None and not is_abstract(function):
+            yield value
 
 
 def subclasses(names: Names, klass: Class) -> tuple[Class, ...]:
     """The first-party classes at module level that are derived from a class, by name and then by resolution."""
     key = ("subclasses", klass)
-    return tuple(
-        v.klass for v in names.remember(key, lambda: _subclasses(names, klass)) if isinstance(v, Cls)
-    )
+    found = names.remember(key, lambda: tuple(_subclasses(names, klass)))
+    return tuple(value.klass for value in found if isinstance(value, Cls))
 
 
-def _subclasses(names: Names, klass: Class) -> Values:
-    found: list[Value] = []
+def _subclasses(names: Names, klass: Class) -> Iterator[Cls]:
     for module, entry in names.program.class_headers(klass.name):
         other = names.program.klass(module, entry)
         if other is not None and other is not klass and klass in lineage(names, other):
-            found.append(Cls(None, other))
-    return unique(found)
+            yield Cls(None, other)
 
 
 def _assigned(names: Names, target: Instance, name: str) -> Values:
