@@ -47,6 +47,10 @@ MOST_VALUES = 24
 """More alternatives than this say nothing that a reader could check."""
 
 
+_UNKNOWN: Values = (Unknown(),)
+_NONE: Values = (Const(value=None),)
+
+
 class Names:
     """Evaluates expressions of a program in frames."""
 
@@ -87,18 +91,19 @@ class Names:
 
     def remember(self, key: tuple[object, ...], ask: Callable[[], Values]) -> Values:
         """The answer to a question, asked once; () while it is being asked, `Unknown` too deep down."""
-        if key in self._memo:
-            return self._memo[key]
+        found = self._memo.get(key)
+        if found is not None:
+            return found
         if key in self._open:
             return ()
         if len(self._open) > DEPTH:
-            return (Unknown(),)
+            return _UNKNOWN
         self._open.add(key)
         try:
-            self._memo[key] = ask()[:MOST_VALUES]
+            found = self._memo[key] = ask()[:MOST_VALUES]
         finally:
             self._open.discard(key)
-        return self._memo[key]
+        return found
 
     def parsed(self, text: str, parse: Callable[[str], t.Expr]) -> t.Expr:
         """A string annotation, parsed once."""
@@ -108,14 +113,13 @@ class Names:
 
     def evaluate(self, expr: t.Expr | None, frame: Frame) -> Values:
         """Everything that `expr` may stand for in `frame`; never empty but in a circle."""
-        if expr is None:
-            return (Const(value=None),)
-        if isinstance(expr, t.Constant):
-            return (Const(value=expr.value),) if expr.value is not ... else (Unknown(),)  # type: ignore[arg-type]
+        found = self._memo.get((expr, frame))
+        if found is not None:
+            return found
         handler = _EVALUATE.get(type(expr))
-        if handler is None:
-            return (Unknown(),)
-        return self.remember((expr, frame), lambda: handler(self, expr, frame))
+        if handler is not None:
+            return self.remember((expr, frame), lambda: handler(self, expr, frame))
+        return _NONE if expr is None else _literal(expr)
 
     def _name(self, expr: t.Name, frame: Frame) -> Values:
         return self.lookup(expr.id, frame, expr.at)
@@ -231,7 +235,7 @@ class Names:
             return self._assigned(binding, frame)
         if binding.kind == "annotation" and binding.annotation is not None:
             return hints.typed(self, binding.annotation, frame)
-        return (Unknown(),)
+        return _UNKNOWN
 
     def _local_class(self, node: t.DefineClass, qualname: str, source: t.Source, frame: Frame) -> Class:
         return Class(node.name, qualname, source, node.bases, node.decorators, node.at, None, node, frame)
@@ -252,7 +256,7 @@ class Names:
             return calling.element(self, value)
         if isinstance(step, int):
             return calling.nth(self, value, step)
-        return (Unknown(),)
+        return _UNKNOWN
 
     # ----------------------------------------------------------- parameters
 
@@ -301,7 +305,7 @@ class Names:
             return found
         if hasattr(builtins, name):
             return (Outside(None, f"builtins.{name}"),)
-        return (Unknown(),)
+        return _UNKNOWN
 
     def exported(self, path: str, name: str) -> Values:
         """What a module binds to a name; () where it does not."""
@@ -310,7 +314,7 @@ class Names:
     def _exported(self, path: str, name: str) -> Values:
         module = self.program.module(path)
         if module is None:
-            return (Unknown(),)
+            return _UNKNOWN
         found: list[Value] = []
         for entry in _latest(module.outline.named(name)):
             found.extend(self._entry(module, entry, name))
@@ -367,7 +371,7 @@ class Names:
         """What `import target` or `from a import b` (target "a.b", relative ones with leading dots) gives."""
         module = self.program.module(path)
         if module is None:
-            return (Unknown(),)
+            return _UNKNOWN
         dotted = absolute(module, target)
         return self.remember(("import", path, dotted), lambda: self._imported(module, dotted))
 
@@ -381,7 +385,7 @@ class Names:
             if file is not None and cut < len(parts):
                 return self._through(ModuleValue(None, file), parts[cut:], dotted)
         if self.program.sources.is_namespace(parts[0], module.file) and not self._is_outside(parts[0]):
-            return (Unknown(),)
+            return _UNKNOWN
         return (Outside(None, self.knowledge.canonical(dotted)),)
 
     def _find(self, dotted: str, module: Module) -> str | None:
@@ -414,6 +418,12 @@ class Names:
         for wrapper in self.evaluate(decorator, frame):
             found.extend(calling.decorate(self, wrapper, value))
         return unique(found) or (value,)
+
+
+def _literal(expr: t.Expr) -> Values:
+    if isinstance(expr, t.Constant) and expr.value is not ...:
+        return (Const(value=expr.value),)  # type: ignore[arg-type]
+    return _UNKNOWN
 
 
 def absolute(module: Module, target: str) -> str:

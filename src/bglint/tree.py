@@ -440,7 +440,10 @@ class Function(Node):
         return self.content.yields
 
     def parameter(self, name: str) -> Parameter | None:
-        return next((p for p in self.parameters if p.name == name), None)
+        for parameter in self.parameters:
+            if parameter.name == name:
+                return parameter
+        return None
 
     @property
     def is_lambda(self) -> bool:

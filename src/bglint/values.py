@@ -46,7 +46,10 @@ class Frame:
     closure: Frame | None = None
 
     def binding(self, name: str) -> Values | None:
-        return next((values for key, values in self.bindings if key == name), None)
+        for key, values in self.bindings:
+            if key == name:
+                return values
+        return None
 
     def __repr__(self) -> str:
         return f"<Frame {self.function or self.path}>"
