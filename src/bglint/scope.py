@@ -42,6 +42,7 @@ class Scope:
         self._in_expressions = in_expressions
         self.bindings: dict[str, list[Binding]] = {}
         self.declared: dict[str, str] = {}
+        self._visible: dict[tuple[str, int], list[Binding]] = {}
         self._ats: list[int] = []
         self._chains: list[Chain] = []
         self._read(body, ())
@@ -56,6 +57,11 @@ class Scope:
         every = self.bindings.get(name, [])
         if at is None or len(every) < 2:
             return every
+        if (name, at) not in self._visible:
+            self._visible[name, at] = self._seen_from(every, at)
+        return self._visible[name, at]
+
+    def _seen_from(self, every: list[Binding], at: int) -> list[Binding]:
         chain = self.chain(at)
         before = [b for b in every if b.at <= at and not _excluded(b.chain, chain)]
         for index in range(len(before) - 1, -1, -1):

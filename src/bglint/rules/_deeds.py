@@ -70,7 +70,7 @@ def _deeds(project: Project, frame: Frame, way: Way, inside: frozenset[Frame]) -
         return
     edges, outers = cast("tuple[tuple[Edge, ...], tuple[Outer, ...]]", project.steps(frame))
     called, reached = _by_node(edges), _by_node(outers)
-    for node in project.nodes(frame):
+    for node in project.nodes_of(frame, t.Call, t.Attribute, t.WithItem):
         here = (*way, (frame, node))
         yield from (Deed(here, outer.value) for outer in reached[node])
         targets = [edge.target for edge in called[node]]

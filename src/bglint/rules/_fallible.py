@@ -58,7 +58,7 @@ def _function_can_fail(project: Project, value: Func, call: t.Call, frame: Frame
     return any(
         (isinstance(node, t.Raise) or _is_call_that_fails(project, node, inner, depth - 1))
         and not _is_caught(project, node, inner)
-        for node in project.nodes(inner)
+        for node in project.nodes_of(inner, t.Raise, t.Call)
     )
 
 

@@ -76,7 +76,7 @@ def is_read(project: Project, site: TaskSite) -> bool:
 
 
 def _goes_for_contents(project: Project, frame: Frame) -> bool:
-    nodes = project.nodes(frame)
+    nodes = project.nodes_of(frame, t.Attribute, t.For, t.CompLoop, t.Call)
     return any(_wants_contents(project, node, frame) for node in nodes)
 
 

@@ -153,11 +153,8 @@ def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:
 @lru_cache(maxsize=8192)
 def _may_raise(project: Project, frame: Frame) -> bool:
     """Does a function raise anywhere? Where it does not, its ways need not be walked for each of its tasks."""
-    nodes = t.walk_function(frame.function) if frame.function is not None else ()
-    return any(
-        isinstance(node, t.Raise) or (isinstance(node, t.Call) and bool(raises_always(project, node, frame)))
-        for node in nodes
-    )
+    nodes = t.nodes_of(frame.function, t.Raise, t.Call) if frame.function is not None else ()
+    return any(isinstance(node, t.Raise) or bool(raises_always(project, node, frame)) for node in nodes)
 
 
 def _is_impossible(project: Project, way: Way, place: t.Node, frame: Frame) -> bool:

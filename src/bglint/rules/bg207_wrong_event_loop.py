@@ -143,8 +143,8 @@ def _sent_back(project: Project, contact: Contact) -> bool:
 
 def _is_handed_back(project: Project, node: t.Node, frame: Frame) -> bool:
     handed = {node, node.func} if isinstance(node, t.Call) else {node}
-    body = project.nodes(frame)
-    calls = [c for c in body if isinstance(c, t.Call) and (c is node or handed & {*t.walk(*c.arguments)})]
+    body = project.nodes_of(frame, t.Call)
+    calls = [call for call in body if call is node or handed & {*t.walk(*call.arguments)}]
     called = (value for call in calls for value in project.evaluate(call.func, frame))
     return any(isinstance(value, Outside) and value.name in BACK_TO_THE_LOOP for value in called)
 

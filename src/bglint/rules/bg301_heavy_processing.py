@@ -186,8 +186,7 @@ def _nested_ranges(project: Project, visit: Visit) -> Iterator[t.For]:
 
 def _range_loops(project: Project, frame: Frame) -> list[t.For]:
     """The loops over `range` of a function."""
-    nodes = project.nodes(frame)
-    return [node for node in nodes if isinstance(node, t.For) and is_range(project, node.iterable, frame)]
+    return [node for node in project.nodes_of(frame, t.For) if is_range(project, node.iterable, frame)]
 
 
 def _is_long(project: Project, loop: t.For, frame: Frame) -> bool:

@@ -143,10 +143,9 @@ def _works_with(project: Project, frame: Frame, found: Owner) -> bool:
     called = {edge.node for edge in cast("tuple[Edge, ...]", project.steps(frame)[0])}
     handed_on = {arg.value for node in called if isinstance(node, t.Call) for arg in node.arguments}
     return any(
-        isinstance(node, (t.Name, t.Attribute))
-        and node not in handed_on
+        node not in handed_on
         and any(_is_owned(project, value, found) for value in spread(project.evaluate(node, frame)))
-        for node in project.nodes(frame)
+        for node in project.nodes_of(frame, t.Name, t.Attribute)
     )
 
 

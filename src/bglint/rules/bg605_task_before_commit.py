@@ -170,9 +170,8 @@ def _changed(project: Project, site: TaskSite) -> dict[object, Owner]:
     """The owners of the sessions that rows were loaded through whose attributes the handler sets."""
     found: dict[object, Owner] = {}
     for frame in {frame for frame, _ in way_to(site)}:
-        for node in project.nodes(frame):
-            targets = node.targets if isinstance(node, t.Assign) else ()
-            rows = (target.value for target in targets if isinstance(target, t.Attribute))
+        for node in project.nodes_of(frame, t.Assign):
+            rows = (target.value for target in node.targets if isinstance(target, t.Attribute))
             for value in (v for row in rows for v in project.evaluate(row, frame) if mapped(project, v)):
                 whose = next(filter(None, (owner(project, link) for link in links(value, frame))), None)
                 if whose is not None and not whose.function_scope:

@@ -150,8 +150,7 @@ def _read(project: Project, site: TaskSite, klass: Class) -> set[str]:
 
 
 def _read_in(project: Project, frame: Frame, klass: Class) -> Iterator[str]:
-    nodes = project.nodes(frame)
-    for node in (each for each in nodes if isinstance(each, t.Attribute)):
+    for node in project.nodes_of(frame, t.Attribute):
         is_method = members.method(project.names, klass, node.name) is not None
         if not is_method and _is_row(project, node.value, frame, klass):
             yield node.name

@@ -222,7 +222,7 @@ def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch,
 
 @lru_cache(maxsize=1024)
 def _branches(project: Project, frame: Frame) -> tuple[t.Branch, ...]:
-    return tuple(node for node in project.nodes(frame) if isinstance(node, t.Branch))
+    return project.nodes_of(frame, t.Branch)
 
 
 def _decides(project: Project, branch: t.Branch, until: t.Node, frame: Frame) -> bool:
@@ -249,6 +249,7 @@ def _setting(project: Project, site: TaskSite, state: State) -> tuple[Visit, t.A
     return None
 
 
+@lru_cache(maxsize=8192)
 def _claims(project: Project, frame: Frame, state: State, depth: int = DEPTH) -> bool:
     """True where the handler, or what it calls, sets the flag itself."""
     if any(other.name == state.name for other, _ in sets(project, frame)) or _assigns(frame, state):
@@ -259,8 +260,8 @@ def _claims(project: Project, frame: Frame, state: State, depth: int = DEPTH) ->
 
 def _assigns(frame: Frame, state: State) -> bool:
     """A method that sets the attribute of its own object."""
-    body = t.walk_function(frame.function) if frame.function is not None else ()
-    targets = (target for node in body if isinstance(node, t.Assign) for target in node.targets)
+    assigns = t.nodes_of(frame.function, t.Assign) if frame.function is not None else ()
+    targets = (target for node in assigns for target in node.targets)
     return any(isinstance(target, t.Attribute) and target.name == state.name for target in targets)
 
 
