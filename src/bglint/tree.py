@@ -11,10 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+
+    @dataclass_transform(frozen_default=True, eq_default=False)
+    def node(kind: type[Any]) -> type[Any]:
+        """A frozen dataclass; only the type checker holds it to that, for at run time it would double the price."""
+
+else:
+    node = dataclass(slots=True, eq=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Node:
     """Anything with a place in the source."""
 
@@ -24,30 +34,30 @@ class Node:
 # ---------------------------------------------------------------- expressions
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Expr(Node):
     """A value that the program computes."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Name(Expr):
     id: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Attribute(Expr):
     value: Expr
     name: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Constant(Expr):
     """A literal: str, bytes, int, float, complex, bool, None or Ellipsis."""
 
     value: object
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Argument(Node):
     """One argument of a call; `star` is "", "*" or "**"."""
 
@@ -56,7 +66,7 @@ class Argument(Node):
     star: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Call(Expr):
     func: Expr
     arguments: tuple[Argument, ...]
@@ -79,12 +89,12 @@ class Call(Expr):
         return any(a.star for a in self.arguments)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Await(Expr):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Yield(Expr):
     """`yield`, or `yield from` where `delegates`."""
 
@@ -92,14 +102,14 @@ class Yield(Expr):
     delegates: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Text(Expr):
     """An f-string or template string, with the expressions inside it."""
 
     parts: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Collection(Expr):
     """A display; `kind` is "list", "tuple" or "set". Starred items are `Starred`."""
 
@@ -107,30 +117,30 @@ class Collection(Expr):
     items: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Mapping(Expr):
     """A dict display; the key is None for `**other`."""
 
     items: tuple[tuple[Expr | None, Expr], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Starred(Expr):
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Subscript(Expr):
     value: Expr
     index: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Slice(Expr):
     parts: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Operation(Expr):
     """Operators; `kind` is the operator as written: "and", "or", "not", "==", "is", "|", "+", "-" ...
 
@@ -141,20 +151,20 @@ class Operation(Expr):
     operands: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Conditional(Expr):
     test: Expr
     body: Expr
     orelse: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Walrus(Expr):
     target: Expr
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Comprehension(Expr):
     """`kind` is "list", "set", "dict" or "generator"; a dict has two elements."""
 
@@ -163,7 +173,7 @@ class Comprehension(Expr):
     loops: tuple[CompLoop, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class CompLoop(Node):
     target: Expr
     iterable: Expr
@@ -171,12 +181,12 @@ class CompLoop(Node):
     is_async: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Lambda(Expr):
     function: Function
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Other(Expr):
     """An expression that no question is asked about, with its parts."""
 
@@ -193,7 +203,7 @@ def last_name(expr: Expr | None) -> str:
 # ----------------------------------------------------------------- statements
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Statement(Node):
     """A step of the program."""
 
@@ -201,14 +211,14 @@ class Statement(Node):
 Block = tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Evaluate(Statement):
     """An expression for its effect."""
 
     value: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Assign(Statement):
     """`a = b = value`, `a: T = value` (value None for a bare annotation), `a += value`."""
 
@@ -218,38 +228,38 @@ class Assign(Statement):
     operator: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Return(Statement):
     value: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Raise(Statement):
     value: Expr | None
     cause: Expr | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Assert(Statement):
     test: Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Delete(Statement):
     targets: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Break(Statement):
     pass
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Continue(Statement):
     pass
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Declare(Statement):
     """`global` or `nonlocal`."""
 
@@ -257,14 +267,14 @@ class Declare(Statement):
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Import(Statement):
     """Local name -> dotted target; `from .x import y as z` is ("z", ".x.y"); the name "*" for a star import."""
 
     names: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Branch(Statement):
     """`if`; `elif` is a Branch alone in `orelse`."""
 
@@ -273,7 +283,7 @@ class Branch(Statement):
     orelse: Block
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Match(Statement):
     """`match`; each case with its pattern's captured names, guard and body."""
 
@@ -281,7 +291,7 @@ class Match(Statement):
     cases: tuple[Case, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Case(Node):
     names: tuple[str, ...]
     guard: Expr | None
@@ -289,7 +299,7 @@ class Case(Node):
     irrefutable: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class For(Statement):
     target: Expr
     iterable: Expr
@@ -298,27 +308,27 @@ class For(Statement):
     is_async: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class While(Statement):
     test: Expr
     body: Block
     orelse: Block
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class With(Statement):
     items: tuple[WithItem, ...]
     body: Block
     is_async: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class WithItem(Node):
     value: Expr
     target: Expr | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Guard(Statement):
     """`try`."""
 
@@ -328,7 +338,7 @@ class Guard(Statement):
     final: Block
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Handler(Node):
     """`except types as name`; no types for a bare `except:`. A tuple is spread into `types`."""
 
@@ -337,14 +347,14 @@ class Handler(Node):
     body: Block
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Define(Statement):
     """A nested `def`."""
 
     function: Function
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class DefineClass(Statement):
     """A class; top-level ones too (then inside the `Class` that the project hands out)."""
 
@@ -357,7 +367,7 @@ class DefineClass(Statement):
 # ------------------------------------------------------------------ functions
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Parameter(Node):
     """`kind` is "positional-only", "normal", "keyword-only", "*" or "**"."""
 
@@ -367,7 +377,7 @@ class Parameter(Node):
     kind: str = "normal"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Source:
     """Where a slice stands: file, module, first and last line (from 1). `header`: a class without its members."""
 
@@ -413,7 +423,7 @@ class Content:
         return self._known
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@node
 class Function(Node):
     """A `def`, `async def` or lambda. `at` is its name (the lambda itself for a lambda).
 

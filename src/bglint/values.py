@@ -9,10 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bglint.outline import Entry
 from bglint.tree import Argument, DefineClass, Expr, Function, Node, Source
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+
+    @dataclass_transform(frozen_default=True)
+    def value(kind: type[Any]) -> type[Any]:
+        """A frozen dataclass; only the type checker holds it to that, for at run time it would double the price."""
+
+else:
+    value = dataclass(slots=True, unsafe_hash=True, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +65,7 @@ class Frame:
         return f"<Frame {self.function or self.path}>"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Birth:
     """Where a value came into the world; `providers` are the dependency's functions for the kind "dependency"."""
 
@@ -66,7 +76,7 @@ class Birth:
     providers: tuple[Value, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Value:
     birth: Birth | None = None
 
@@ -74,24 +84,24 @@ class Value:
 Values = tuple[Value, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unknown(Value):
     """Nothing is known but perhaps its birth."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Missing(Value):
     """A name that a first-party module or class does not have."""
 
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Const(Value):
     value: str | bytes | int | float | bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outside(Value):
     """Something of an outside library by its canonical dotted name; an instance of it where `instance`.
 
@@ -104,19 +114,19 @@ class Outside(Value):
     of: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ModuleValue(Value):
     """A first-party module, by path."""
 
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cls(Value):
     klass: Class = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Instance(Value):
     """An object of a first-party class; `exact` where its construction was seen, `init` its constructor's frame."""
 
@@ -125,7 +135,7 @@ class Instance(Value):
     init: Frame | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Super(Value):
     """`super()` of an instance: members are looked up behind `klass`."""
 
@@ -133,7 +143,7 @@ class Super(Value):
     instance: Value | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Func(Value):
     """A first-party function. `bound` is its `self` or `cls`, `closure` the frame it was defined in.
 
@@ -146,14 +156,14 @@ class Func(Value):
     decorators: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Partial(Value):
     target: Value = None  # type: ignore[assignment]
     positional: tuple[Values, ...] = ()
     keywords: tuple[tuple[str, Values], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Coroutine(Value):
     """What calling an async function gives; `call` is the frame that awaiting it runs."""
 
@@ -161,7 +171,7 @@ class Coroutine(Value):
     call: Frame = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Generator(Value):
     """What calling a (sync or async) generator function gives."""
 
@@ -169,7 +179,7 @@ class Generator(Value):
     call: Frame = None  # type: ignore[assignment]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Items(Value):
     """A collection and what it holds. `kind`: "list", "tuple", "set", "dict", "iterator".
 
@@ -187,7 +197,7 @@ class Items(Value):
             yield from item
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Annotation(Value):
     """A type expression kept for later: `Annotated[...]`, `Optional[...]`, `A | B` under a name."""
 
