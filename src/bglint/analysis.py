@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bglint.catalogue import names
 from bglint.config import Config, ConfigError, selects, unknown_selector
 from bglint.discover import Sources
+from bglint.frozen import by_value
 from bglint.jobs import Progress, run
 from bglint.model import Finding, Problem, Unfollowed
 
@@ -28,7 +28,7 @@ MARK = re.compile(rb"bglint:")
 """What a comment to us begins with."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Definition:
     """Where a task is defined, by its name in findings."""
 
@@ -37,7 +37,7 @@ class Definition:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Analysis:
     """All findings of the selected rules; `crashes` are rules that failed, `versions` is a note for `--verbose`.
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from bglint import atomic
 from bglint.fingerprint import fingerprint, normalised
+from bglint.frozen import by_value
 from bglint.model import Finding, Suppressed
 
 VERSION = 1
@@ -43,14 +44,14 @@ class Entry:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Baseline:
     """All known findings, sorted."""
 
     entries: tuple[Entry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Applied:
     """What a baseline leaves of a run; `stale` are entries (and how many of each) that are no longer found."""
 

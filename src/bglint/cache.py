@@ -20,7 +20,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from bglint.analysis import Analysis
 from bglint.catalogue import names
 from bglint.config import Config
 from bglint.discover import Question, SourceFile, Sources, decode
+from bglint.frozen import by_value
 from bglint.model import Span
 from bglint.plain import plain, restored
 
@@ -67,7 +68,7 @@ Stat = tuple[int, int, int]
 """When a file was written, when anything about it changed, how large it is."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Evidence:
     """What an analysis rests on. Files stand in the order of `Sources.files`; `opened` are the hashes of contents."""
 

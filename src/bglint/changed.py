@@ -16,8 +16,8 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from bglint.frozen import by_value
 from bglint.model import Finding, Span
 
 _HUNK = re.compile(r"@@ -\S+ \+(\d+)(?:,(\d+))? @@")
@@ -31,7 +31,7 @@ class ChangedError(Exception):
     """The difference cannot be told; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Changed:
     """What is new in a file: lines, and cuts (after line n something was taken out). A new file is new throughout."""
 

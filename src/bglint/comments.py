@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bglint.edits import lines_of
+from bglint.frozen import by_value
 from bglint.model import Problem, Span
 
 MARK = "bglint:"
@@ -20,7 +21,7 @@ _START = re.compile(r"#\s*bglint:\s*")
 _END = re.compile(r"\s*(?=#\s*[A-Za-z])|\s*$")
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Item:
     """One entry between the brackets; `code` is "" where no rule is called so."""
 
@@ -28,7 +29,7 @@ class Item:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Comment:
     """`# bglint: ignore[...] reason`; `span` is our part of what may be several comments in a row.
 

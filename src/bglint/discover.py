@@ -8,12 +8,12 @@ import re
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.config import DEFAULT_EXCLUDE, Config
+from bglint.frozen import by_value
 from bglint.model import Problem
 from bglint.needles import Haystack, is_plain, needles
 
@@ -29,7 +29,7 @@ class PathError(Exception):
     """A path on the command line that cannot be linted."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class SourceFile:
     """A Python file of the project.
 
@@ -341,7 +341,7 @@ def _above_packages(folder: str) -> str:
     return folder
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class _Folder:
     """A folder on the walk. What is true of it is handed down: `given` on the command line, `test` code,
     and whether `tests_too` are linted. `module` is empty for a folder that is no package."""

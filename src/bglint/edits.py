@@ -23,9 +23,9 @@ import re
 import sys
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from bglint.frozen import by_value
 from bglint.model import Edit, Span
 from bglint.outline import Entry, Outline, outline
 
@@ -169,7 +169,7 @@ def _outside(span: Span, line: int, column: int) -> tuple[int, int]:
     return span.line + line - 1, column + (span.column if line == 1 else 1)
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class _Wanted:
     """One import statement: `module` and, for a `from`, the `item`; `name` is what it binds."""
 
@@ -201,7 +201,7 @@ class _Wanted:
         return (*self.rank, self.module.lower())
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class _Line:
     """An import statement that has its lines for itself."""
 

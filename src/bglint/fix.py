@@ -27,6 +27,7 @@ from dataclasses import dataclass, field, replace
 
 from bglint import atomic
 from bglint.edits import lines_of
+from bglint.frozen import by_value
 from bglint.model import Edit, Finding, Problem, Report
 
 PASSES = 50
@@ -34,7 +35,7 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _NO_NEWLINE = "\n\\ No newline at end of file\n"
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Fixed:
     """New texts by path, what they were, the findings cured and those whose fix has to wait."""
 
@@ -45,7 +46,7 @@ class Fixed:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Outcome:
     """All passes together, and the report of the last one."""
 

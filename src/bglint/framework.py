@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Literal
 
 from bglint import manifests
+from bglint.frozen import by_value
 from bglint.manifests import QUEUES, Declared
 from bglint.versions import UNKNOWN, Release, VersionRange, parse
 
@@ -32,7 +32,7 @@ _STARLETTE_OF: tuple[tuple[VersionRange, VersionRange], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Framework:
     """The versions that a project runs, where they were read ("uv.lock:123"), and what they do.
 
@@ -113,7 +113,7 @@ def queues(folder: Path, root: Path) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class _Stated:
     """What is said of a package, where, and in which folder's manifests."""
 

@@ -12,12 +12,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint import manifests
 from bglint.discover import Question, SourceFile
+from bglint.frozen import by_value
 from bglint.model import Finding, Problem
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ PAYS = 0.5
 """Seconds that the shared part takes, from which on the rest is worth another process."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Outcome:
     """What one rule found, or how it failed; and what it read for that, so far as the others do not know."""
 

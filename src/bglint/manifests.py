@@ -9,9 +9,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from bglint.frozen import by_value
 
 QUEUES = {
     "celery": "Celery",
@@ -37,7 +38,7 @@ _PIPFILE_LOCKED = re.compile(rf'"({_NAMES})":\s*{{[^{{}}]*?"version":\s*"==([^"]
 _MEMBER = re.compile(r'(?m)^source = \{ (?:editable|virtual) = "([^"]+)" \}')
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Declared:
     """A package that a manifest names; `bounds` is "" where it sets none."""
 
@@ -47,7 +48,7 @@ class Declared:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Manifests:
     """What one folder says: `locked` by its lock files, `declared` by hand, in the order of trust.
 

@@ -10,11 +10,12 @@ import ast
 import warnings
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
 from symtable import symtable
 from typing import Literal
 
+from bglint.frozen import by_value
 from bglint.skeleton import definitions, skeleton
 
 Kind = Literal["function", "class", "import", "assign", "statement"]
@@ -28,7 +29,7 @@ class OutlineProblem(Exception):
         self.line = line
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Outline:
     """All entries of a module or a class in source order."""
 
@@ -78,7 +79,7 @@ class Outline:
 NOTHING = Outline(())
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Entry:
     """A statement at module or class level (also below `if`, `try`, `with`); lines count from 1, inclusive.
 

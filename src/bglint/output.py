@@ -7,14 +7,14 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bglint.config import FORMATS, ConfigError, suggest
+from bglint.frozen import by_value
 from bglint.model import Report
 from bglint.report.text import Look
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Output:
     """One report to write; `file` is empty for the standard output."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from bglint import calling, deciding, members
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.knowledge import Fact
 from bglint.names import Names
 from bglint.sites import Hop, TaskSite
@@ -37,7 +38,7 @@ MOST_ABREAST = 3
 MOST_FRAMES_OF_ONE = 2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Visit:
     """A function that a task runs: in this frame, on this kind of place, called at `node` of the visit `before`.
 
@@ -67,7 +68,7 @@ class Visit:
         return tuple(Hop(visit.frame, node) for visit, node in way)[::-1]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Contact:
     """A call of something outside the project. `awaited` where `await` stands before it.
 
@@ -95,7 +96,7 @@ class Contact:
         return self.fact is not None and self.fact.blocks and not self.awaited
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Edge:
     """A call in a frame that runs `target`; `shift` is where to, None for the same place."""
 
@@ -104,7 +105,7 @@ class Edge:
     shift: Place | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Outer:
     """An outside call in a frame; `shift` is where it is handed to, None where it runs in place."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Literal
 
 from bglint import members
 from bglint import tree as t
 from bglint.discover import SourceFile
+from bglint.frozen import by_identity
 from bglint.names import Names
 from bglint.program import Module
 from bglint.values import Cls, Frame, Func, Unknown
@@ -63,7 +63,7 @@ MOST_CALLERS = 40
 """A name that is called in more places is too common to be looked for."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Role:
     """`router` is the decorator's call for a decorated route, with its keywords (response_class, dependencies ...)."""
 
@@ -72,7 +72,7 @@ class Role:
     router: t.Call | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Caller:
     """A call of a function, in the function (None: the module) where it is written; `chain` are the functions around it, outermost first."""
 

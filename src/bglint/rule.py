@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from inspect import getdoc
 from typing import TYPE_CHECKING
 
 from bglint import tree as t
+from bglint.frozen import by_value
 from bglint.model import Finding, Fix, Level, Step
 from bglint.values import Frame
 
@@ -24,7 +24,7 @@ Fixable = str
 """Which fixes a rule offers: "", "safe", "unsafe" or "safe, unsafe"."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Rule:
     """`name` is the function's name with dashes, `doc` its page in Markdown, `level` the usual one."""
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 
 Chain = tuple[tuple[t.Node, str], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Binding:
     """One place that gives a name a value.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bglint.analysis import MARK
 from bglint.config import BASELINE, Config, ConfigError, selects
 from bglint.discover import SourceFile, Sources, decode
+from bglint.frozen import by_value
 from bglint.model import Finding, Problem, Suppressed
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ Definitions = Mapping[str, tuple[str, int]]
 _UNREADABLE = (OSError, SyntaxError, ValueError, LookupError)
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Silenced:
     """What is left, what is not and why; `stale` names what the baseline knows and nobody finds."""
 

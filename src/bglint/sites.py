@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
 from bglint import calling, deciding, members
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.names import Names
 from bglint.roles import Role, Roles
 from bglint.values import (
@@ -52,7 +52,7 @@ MOST_CONTEXTS = 12
 SiteKind = Literal["add_task", "BackgroundTask", "append", "create_task"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Hop:
     """One call on a way: `node`, in `frame`."""
 
@@ -60,7 +60,7 @@ class Hop:
     node: t.Node
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Context:
     """One way in which a function is run by the framework: its frame, the calls from the handler down, the handler.
 
@@ -72,7 +72,7 @@ class Context:
     role: Role | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class TaskSite:
     """A registration, in one context. A call that is reached from three handlers is three sites with one `call`.
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from bglint.comments import Comment, Item, read
+from bglint.frozen import by_value
 from bglint.model import Edit, Finding, Fix, Problem, Span, Suppressed
 
 UNUSED = "BG901"
@@ -28,7 +28,7 @@ UNKNOWN = "BG902"
 Place = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Outcome:
     """What the comments leave of the findings."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from bglint import tree as t
 from bglint.config import Config
 from bglint.discover import discover
+from bglint.frozen import by_value
 from bglint.project import Project, name_of
 from bglint.routes import Routes
 from bglint.sites import TaskSite
@@ -27,7 +27,7 @@ EFFECTS = {
 """What a task may touch, in the order in which it is told."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Task:
     """One registration: the task's name, where it is added, where it runs ("event loop", "thread" or "unknown")."""
 
@@ -38,7 +38,7 @@ class Task:
     effects: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Origin:
     """What the tasks belong to: a route ("POST /signup"), a dependency, or a function that no route was found for."""
 

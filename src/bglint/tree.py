@@ -9,22 +9,14 @@ Nodes compare by identity: two equal-looking calls are two calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from typing_extensions import dataclass_transform
-
-    @dataclass_transform(frozen_default=True, eq_default=False)
-    def node(kind: type[Any]) -> type[Any]:
-        """A frozen dataclass; only the type checker holds it to that, for at run time it would double the price."""
-
-else:
-    node = dataclass(slots=True, eq=False, repr=False)
+from bglint.frozen import by_identity
 
 
-@node
+@by_identity
 class Node:
     """Anything with a place in the source."""
 
@@ -34,30 +26,30 @@ class Node:
 # ---------------------------------------------------------------- expressions
 
 
-@node
+@by_identity
 class Expr(Node):
     """A value that the program computes."""
 
 
-@node
+@by_identity
 class Name(Expr):
     id: str
 
 
-@node
+@by_identity
 class Attribute(Expr):
     value: Expr
     name: str
 
 
-@node
+@by_identity
 class Constant(Expr):
     """A literal: str, bytes, int, float, complex, bool, None or Ellipsis."""
 
     value: object
 
 
-@node
+@by_identity
 class Argument(Node):
     """One argument of a call; `star` is "", "*" or "**"."""
 
@@ -66,7 +58,7 @@ class Argument(Node):
     star: str = ""
 
 
-@node
+@by_identity
 class Call(Expr):
     func: Expr
     arguments: tuple[Argument, ...]
@@ -89,12 +81,12 @@ class Call(Expr):
         return any(a.star for a in self.arguments)
 
 
-@node
+@by_identity
 class Await(Expr):
     value: Expr
 
 
-@node
+@by_identity
 class Yield(Expr):
     """`yield`, or `yield from` where `delegates`."""
 
@@ -102,14 +94,14 @@ class Yield(Expr):
     delegates: bool = False
 
 
-@node
+@by_identity
 class Text(Expr):
     """An f-string or template string, with the expressions inside it."""
 
     parts: tuple[Expr, ...]
 
 
-@node
+@by_identity
 class Collection(Expr):
     """A display; `kind` is "list", "tuple" or "set". Starred items are `Starred`."""
 
@@ -117,30 +109,30 @@ class Collection(Expr):
     items: tuple[Expr, ...]
 
 
-@node
+@by_identity
 class Mapping(Expr):
     """A dict display; the key is None for `**other`."""
 
     items: tuple[tuple[Expr | None, Expr], ...]
 
 
-@node
+@by_identity
 class Starred(Expr):
     value: Expr
 
 
-@node
+@by_identity
 class Subscript(Expr):
     value: Expr
     index: tuple[Expr, ...]
 
 
-@node
+@by_identity
 class Slice(Expr):
     parts: tuple[Expr, ...]
 
 
-@node
+@by_identity
 class Operation(Expr):
     """Operators; `kind` is the operator as written: "and", "or", "not", "==", "is", "|", "+", "-" ...
 
@@ -151,20 +143,20 @@ class Operation(Expr):
     operands: tuple[Expr, ...]
 
 
-@node
+@by_identity
 class Conditional(Expr):
     test: Expr
     body: Expr
     orelse: Expr
 
 
-@node
+@by_identity
 class Walrus(Expr):
     target: Expr
     value: Expr
 
 
-@node
+@by_identity
 class Comprehension(Expr):
     """`kind` is "list", "set", "dict" or "generator"; a dict has two elements."""
 
@@ -173,7 +165,7 @@ class Comprehension(Expr):
     loops: tuple[CompLoop, ...]
 
 
-@node
+@by_identity
 class CompLoop(Node):
     target: Expr
     iterable: Expr
@@ -181,12 +173,12 @@ class CompLoop(Node):
     is_async: bool = False
 
 
-@node
+@by_identity
 class Lambda(Expr):
     function: Function
 
 
-@node
+@by_identity
 class Other(Expr):
     """An expression that no question is asked about, with its parts."""
 
@@ -203,7 +195,7 @@ def last_name(expr: Expr | None) -> str:
 # ----------------------------------------------------------------- statements
 
 
-@node
+@by_identity
 class Statement(Node):
     """A step of the program."""
 
@@ -211,14 +203,14 @@ class Statement(Node):
 Block = tuple[Statement, ...]
 
 
-@node
+@by_identity
 class Evaluate(Statement):
     """An expression for its effect."""
 
     value: Expr
 
 
-@node
+@by_identity
 class Assign(Statement):
     """`a = b = value`, `a: T = value` (value None for a bare annotation), `a += value`."""
 
@@ -228,38 +220,38 @@ class Assign(Statement):
     operator: str = ""
 
 
-@node
+@by_identity
 class Return(Statement):
     value: Expr | None
 
 
-@node
+@by_identity
 class Raise(Statement):
     value: Expr | None
     cause: Expr | None = None
 
 
-@node
+@by_identity
 class Assert(Statement):
     test: Expr
 
 
-@node
+@by_identity
 class Delete(Statement):
     targets: tuple[Expr, ...]
 
 
-@node
+@by_identity
 class Break(Statement):
     pass
 
 
-@node
+@by_identity
 class Continue(Statement):
     pass
 
 
-@node
+@by_identity
 class Declare(Statement):
     """`global` or `nonlocal`."""
 
@@ -267,14 +259,14 @@ class Declare(Statement):
     names: tuple[str, ...]
 
 
-@node
+@by_identity
 class Import(Statement):
     """Local name -> dotted target; `from .x import y as z` is ("z", ".x.y"); the name "*" for a star import."""
 
     names: tuple[tuple[str, str], ...]
 
 
-@node
+@by_identity
 class Branch(Statement):
     """`if`; `elif` is a Branch alone in `orelse`."""
 
@@ -283,7 +275,7 @@ class Branch(Statement):
     orelse: Block
 
 
-@node
+@by_identity
 class Match(Statement):
     """`match`; each case with its pattern's captured names, guard and body."""
 
@@ -291,7 +283,7 @@ class Match(Statement):
     cases: tuple[Case, ...]
 
 
-@node
+@by_identity
 class Case(Node):
     names: tuple[str, ...]
     guard: Expr | None
@@ -299,7 +291,7 @@ class Case(Node):
     irrefutable: bool = False
 
 
-@node
+@by_identity
 class For(Statement):
     target: Expr
     iterable: Expr
@@ -308,27 +300,27 @@ class For(Statement):
     is_async: bool = False
 
 
-@node
+@by_identity
 class While(Statement):
     test: Expr
     body: Block
     orelse: Block
 
 
-@node
+@by_identity
 class With(Statement):
     items: tuple[WithItem, ...]
     body: Block
     is_async: bool = False
 
 
-@node
+@by_identity
 class WithItem(Node):
     value: Expr
     target: Expr | None
 
 
-@node
+@by_identity
 class Guard(Statement):
     """`try`."""
 
@@ -338,7 +330,7 @@ class Guard(Statement):
     final: Block
 
 
-@node
+@by_identity
 class Handler(Node):
     """`except types as name`; no types for a bare `except:`. A tuple is spread into `types`."""
 
@@ -347,14 +339,14 @@ class Handler(Node):
     body: Block
 
 
-@node
+@by_identity
 class Define(Statement):
     """A nested `def`."""
 
     function: Function
 
 
-@node
+@by_identity
 class DefineClass(Statement):
     """A class; top-level ones too (then inside the `Class` that the project hands out)."""
 
@@ -367,7 +359,7 @@ class DefineClass(Statement):
 # ------------------------------------------------------------------ functions
 
 
-@node
+@by_identity
 class Parameter(Node):
     """`kind` is "positional-only", "normal", "keyword-only", "*" or "**"."""
 
@@ -377,7 +369,7 @@ class Parameter(Node):
     kind: str = "normal"
 
 
-@node
+@by_identity
 class Source:
     """Where a slice stands: file, module, first and last line (from 1). `header`: a class without its members."""
 
@@ -423,7 +415,7 @@ class Content:
         return self._known
 
 
-@node
+@by_identity
 class Function(Node):
     """A `def`, `async def` or lambda. `at` is its name (the lambda itself for a lambda).
 

@@ -8,24 +8,14 @@ where something comes from, not only what it is.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
+from bglint.frozen import by_identity, by_value
 from bglint.outline import Entry
 from bglint.tree import Argument, DefineClass, Expr, Function, Node, Source
 
-if TYPE_CHECKING:
-    from typing_extensions import dataclass_transform
 
-    @dataclass_transform(frozen_default=True)
-    def value(kind: type[Any]) -> type[Any]:
-        """A frozen dataclass; only the type checker holds it to that, for at run time it would double the price."""
-
-else:
-    value = dataclass(slots=True, unsafe_hash=True, repr=False)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Class:
     """A first-party class, at module level or in a class (`entry`) or inside a function (`local`)."""
 
@@ -43,7 +33,7 @@ class Class:
         return f"<Class {self.source.module}:{self.qualname}>"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Frame:
     """A function (None: the module itself) with what is known of its parameters.
 
@@ -65,7 +55,7 @@ class Frame:
         return f"<Frame {self.function or self.path}>"
 
 
-@value
+@by_value
 class Birth:
     """Where a value came into the world; `providers` are the dependency's functions for the kind "dependency"."""
 
@@ -76,7 +66,7 @@ class Birth:
     providers: tuple[Value, ...] = ()
 
 
-@value
+@by_value
 class Value:
     birth: Birth | None = None
 
@@ -84,24 +74,24 @@ class Value:
 Values = tuple[Value, ...]
 
 
-@value
+@by_value
 class Unknown(Value):
     """Nothing is known but perhaps its birth."""
 
 
-@value
+@by_value
 class Missing(Value):
     """A name that a first-party module or class does not have."""
 
     name: str = ""
 
 
-@value
+@by_value
 class Const(Value):
     value: str | bytes | int | float | bool | None = None
 
 
-@value
+@by_value
 class Outside(Value):
     """Something of an outside library by its canonical dotted name; an instance of it where `instance`.
 
@@ -114,19 +104,19 @@ class Outside(Value):
     of: Value | None = None
 
 
-@value
+@by_value
 class ModuleValue(Value):
     """A first-party module, by path."""
 
     path: str = ""
 
 
-@value
+@by_value
 class Cls(Value):
     klass: Class = None  # type: ignore[assignment]
 
 
-@value
+@by_value
 class Instance(Value):
     """An object of a first-party class; `exact` where its construction was seen, `init` its constructor's frame."""
 
@@ -135,7 +125,7 @@ class Instance(Value):
     init: Frame | None = None
 
 
-@value
+@by_value
 class Super(Value):
     """`super()` of an instance: members are looked up behind `klass`."""
 
@@ -143,7 +133,7 @@ class Super(Value):
     instance: Value | None = None
 
 
-@value
+@by_value
 class Func(Value):
     """A first-party function. `bound` is its `self` or `cls`, `closure` the frame it was defined in.
 
@@ -156,14 +146,14 @@ class Func(Value):
     decorators: tuple[str, ...] = ()
 
 
-@value
+@by_value
 class Partial(Value):
     target: Value = None  # type: ignore[assignment]
     positional: tuple[Values, ...] = ()
     keywords: tuple[tuple[str, Values], ...] = ()
 
 
-@value
+@by_value
 class Coroutine(Value):
     """What calling an async function gives; `call` is the frame that awaiting it runs."""
 
@@ -171,7 +161,7 @@ class Coroutine(Value):
     call: Frame = None  # type: ignore[assignment]
 
 
-@value
+@by_value
 class Generator(Value):
     """What calling a (sync or async) generator function gives."""
 
@@ -179,7 +169,7 @@ class Generator(Value):
     call: Frame = None  # type: ignore[assignment]
 
 
-@value
+@by_value
 class Items(Value):
     """A collection and what it holds. `kind`: "list", "tuple", "set", "dict", "iterator".
 
@@ -197,7 +187,7 @@ class Items(Value):
             yield from item
 
 
-@value
+@by_value
 class Annotation(Value):
     """A type expression kept for later: `Annotated[...]`, `Optional[...]`, `A | B` under a name."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from bglint.frozen import by_value
 
 Release = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class VersionRange:
     """The versions a project may run: from `low` up to, but without, `below`. None means open."""
 

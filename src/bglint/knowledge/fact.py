@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
+
+from bglint.frozen import by_value
 
 BLOCKING = frozenset({"sleep", "network", "database", "file", "process", "wait", "cpu"})
 EFFECTS = BLOCKING | {"loop", "needs-loop", "exit", "queue", "log", "print"}
@@ -15,7 +17,7 @@ class KnowledgeError(ValueError):
     """A table says something that the format does not know."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Fact:
     """The facts of a call; the empty string, None or False stand for "not said"."""
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
+
+from bglint.frozen import by_value
 
 from .fact import KnowledgeError
 from .pattern import Segments, expand, matches, precision
@@ -22,7 +24,7 @@ Value = TypeVar("Value")
 SECTIONS = ("aliases", "bases", "calls", "classes", "errors", "twins")
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Table:
     """Names and what is said of them; entries of calls are read when they are asked for."""
 

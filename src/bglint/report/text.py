@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
+from bglint.frozen import by_value
 from bglint.model import LEVELS, Report
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Look:
     """How the report is to look, and how much of it is wanted."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from bglint import tree as t
+from bglint.frozen import by_value
 from bglint.knowledge import Fact
 from bglint.project import Project, dotted, nearest, short_function, task_function
 from bglint.reach import Contact, Visit
@@ -17,7 +17,7 @@ from bglint.values import Const, Frame, Partial, Values
 Wanted = Callable[[Contact], bool]
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Meeting:
     """An outside call that a task comes to, by the shortest path; `others` counts the other tasks that do."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TypeVar, cast
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.project import Project
 from bglint.reach import Edge, Outer
 from bglint.scope import Chain
@@ -23,7 +23,7 @@ Way = tuple[tuple[Frame, t.Node], ...]
 Step = TypeVar("Step", Edge, Outer)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Deed:
     """One outside call. `value` is what is called; None where nobody knows what that is."""
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import members
 from bglint import tree as t
+from bglint.frozen import by_value
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rules._except import Told, is_log, raises, told
@@ -38,7 +38,7 @@ _ABSORBS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Failure:
     """What may be raised: by an outside call of this dotted name, or a class that a `raise` names.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from bglint import members
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.model import Step
 from bglint.project import Project, dotted, task_function
 from bglint.reach import Contact, Visit
@@ -23,7 +23,7 @@ _UNDER_WAY = re.compile(
 _NO_RESPONSE = ("fastapi.HTTPException", "starlette.exceptions.HTTPException", "builtins.NotImplementedError")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Spot:
     """The first place of a task that can fail unhandled: a call of something outside, or an explicit `raise`."""
 

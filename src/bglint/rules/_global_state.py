@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import tree as t
+from bglint.frozen import by_value
 from bglint.project import Project
 from bglint.values import Cls, Frame, Instance, Items, ModuleValue, Outside, Value
 
@@ -26,7 +26,7 @@ _INCIDENTAL = re.compile(
 """Names of what every process has for itself on purpose."""
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class State:
     """Something at module level: `key` says what it is, `name` how the reader knows it."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.program import Module
 from bglint.project import Project
 from bglint.rules._parents import parent
@@ -16,7 +16,7 @@ from bglint.values import Frame, Value
 Fate = Literal["adds", "runs", "asks", "escapes"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Use:
     """A place where a tasks object is mentioned: it adds a task, lets a response run it, only asks, or anything else."""
 
@@ -80,7 +80,7 @@ def _sets_background(node: t.Assign) -> bool:
 # ------------------------------------------------- objects of a module or class
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Shared:
     """A `BackgroundTasks()` that a module or class keeps: its construction, its name, and all its uses."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 from bglint import members
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.hints import is_marker, parsed, providers
 from bglint.project import Project
 from bglint.roles import Role
@@ -21,7 +21,7 @@ Kind = Literal["tasks", "subclass", "task", "optional", "collection", "typing on
 _UNIONS = ("Optional", "Union")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Meaning:
     """What an annotation is to FastAPI: `klass` is the subclass of BackgroundTasks, `marker` a Depends() or Query()."""
 

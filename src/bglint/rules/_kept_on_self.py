@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.project import Project
 from bglint.rules._handmade import Use, is_made_by_hand, uses_in
 from bglint.rules._parents import parent
@@ -14,7 +14,7 @@ from bglint.sites import TaskSite
 from bglint.values import Frame, Unknown
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Kept:
     """The attribute, the construction that it holds, and the method that makes it."""
 

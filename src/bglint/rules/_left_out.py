@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.model import Level
 from bglint.project import Project
 from bglint.rules._handmade import uses_in
@@ -18,7 +18,7 @@ from bglint.sites import TASKS, TaskSite
 from bglint.values import Const, Frame
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class LeftOut:
     """An add_task, the parameter that it adds to, the call (`node`) that does not give it, and what comes of it."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from bglint import edits
+from bglint.frozen import by_value
 from bglint.model import Edit
 from bglint.project import Project
 from bglint.values import Frame, Outside
@@ -15,7 +15,7 @@ _PLACEHOLDERS = {"logging.Logger": "%s", "structlog.BoundLogger": "%s", "loguru.
 _USED = r"\b{}\.(debug|info|warning|error|exception)\("
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Logger:
     """A logger by name, what has to be written to have it, and what stands in its messages for a value.
 

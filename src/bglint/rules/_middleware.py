@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from bglint import tree as t
+from bglint.frozen import by_value
 from bglint.model import Span
 from bglint.program import Module
 from bglint.project import Project
@@ -15,7 +15,7 @@ BASE = "starlette.middleware.base.BaseHTTPMiddleware"
 _BASES = (BASE, "fastapi.middleware.base.BaseHTTPMiddleware")
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Middleware:
     """Where an HTTP middleware stands: its class, the decorator of its function, or the call that adds it."""
 

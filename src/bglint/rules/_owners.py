@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bglint import members
 from bglint import tree as t
 from bglint.calling import handed_back
+from bglint.frozen import by_value
 from bglint.hints import marker, provide
 from bglint.project import Project, dotted
 from bglint.values import Const, Frame, Func, Generator, Instance, Outside, Unknown, Value
@@ -29,7 +30,7 @@ RESOURCE = re.compile(
 DEPTH = 4
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Owner:
     """`provider` yields the value of the parameter `name` and closes it; `raw` is the value where it is made.
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from bglint import tree as t
+from bglint.frozen import by_value
 from bglint.project import Project
 from bglint.rules._catching import Catch, catches, expects
 from bglint.rules._fallible import can_fail, outside_errors, raises_always, raises_sometimes
@@ -22,7 +23,7 @@ End = Literal["next", "return", "raise", "break", "continue"]
 Passed = frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Way:
     """One way through: how it ends, at which node, and which of the places it has passed (by `id`)."""
 
@@ -32,7 +33,7 @@ class Way:
     raised: Values = ()
 
 
-@dataclass(frozen=True, slots=True)
+@by_value
 class Call:
     """What a call on the way does: it may go on, and it may raise these."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.sites import TaskSite
@@ -14,7 +14,7 @@ from bglint.values import Values
 Wanted = Callable[[Visit, t.Raise, Values], bool]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Raised:
     """A `raise` of these values; `others` counts the other tasks that come to it."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import members
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.project import Project
 from bglint.values import Cls, Frame, Instance, Outside, Value
 
@@ -17,7 +17,7 @@ RESPONSES = (
 PACKAGES = ("fastapi.", "starlette.", "sse_starlette.")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Background:
     """What a response is given as its background, and where."""
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bglint import members
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.project import Project
 from bglint.rules._callable import wrappers
 from bglint.rules._written import Given
@@ -19,7 +20,7 @@ _KEEPS_SIGNATURE = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Bound:
     """A function with what is given to it before the task's own arguments."""
 
@@ -28,7 +29,7 @@ class Bound:
     keywords: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Mismatch:
     """What does not fit, and the parameter (or function) that says so."""
 

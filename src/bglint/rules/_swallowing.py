@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.project import Project
 from bglint.reach import Edge, Outer, Visit
 from bglint.rules._except import Told, is_log, is_print, is_report, raises, told
@@ -29,7 +30,7 @@ _IDLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Swallow:
     """A handler (or a `with suppress`) that ends an exception; `left` is what remains of it."""
 

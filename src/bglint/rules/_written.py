@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import members
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.project import Project
 from bglint.sites import Hop, TaskSite
 from bglint.values import Cls, Frame, Func, Instance, Value
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Written:
     """An expression and the frame it is read in; `hops` are the calls that lead to that frame's function."""
 
@@ -21,7 +21,7 @@ class Written:
     hops: tuple[Hop, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Given:
     """The arguments meant for a task, where they were written; `opaque` where some of them cannot be read."""
 

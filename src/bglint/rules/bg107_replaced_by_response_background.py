@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.model import Finding, Step
 from bglint.project import Project, name_of
 from bglint.rule import rule
@@ -102,7 +102,7 @@ def replaced_by_response_background(project: Project) -> Iterator[Finding]:
                 yield _finding(project, own, lost)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Own:
     """A background of its own that a route returns: where it stands, and the return that carries it.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import edits
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.rule import rule
@@ -91,7 +91,7 @@ def late_bound_loop_variable(project: Project) -> Iterator[Finding]:
             yield _finding(project, place, inner, sorted(names))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Place:
     """Where a task is handed over: the registering call, or that of a helper which hands its argument on."""
 

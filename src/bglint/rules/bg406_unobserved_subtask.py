@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
@@ -21,7 +22,7 @@ CURE = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Subtask:
     """A started task, the way there, and why nobody hears of its failure."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.model import Finding
 from bglint.project import Project, short_function
 from bglint.rule import finding, rule
@@ -35,7 +35,7 @@ _THROUGH = {
 _SETTING = re.compile(r"(?i:^(self\.)?_?(settings|config|conf|constants?|cfg)\.)|(^|\.)[A-Z][A-Z0-9_]*$")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Repeated:
     """A loop on the way to a registration."""
 

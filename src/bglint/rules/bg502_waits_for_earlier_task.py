@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.model import Finding
 from bglint.project import Project
 from bglint.rule import finding, rule
@@ -25,7 +25,7 @@ Heavy = tuple[TaskSite, str]
 """A task that holds up those behind it, and why."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Wait:
     """A task, an earlier one of the same request, and what is wrong with that one."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 from bglint import tree as t
+from bglint.frozen import by_identity
 from bglint.model import Finding
 from bglint.project import Project, short_function
 from bglint.reach import Edge, Visit
@@ -26,7 +26,7 @@ CURE_FLAG = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@by_identity
 class Write:
     """A task changes a state that a handler reads."""
 
