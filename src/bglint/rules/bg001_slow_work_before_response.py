@@ -21,7 +21,7 @@ _MAILERS = re.compile(
     r"\b(smtplib|aiosmtplib|fastapi_mail|emails|sendgrid|resend|mailjet_rest|yagmail|postmarker|mailtrap|exchangelib"
     r"|sib_api_v3_sdk|django\.core\.mail|azure\.communication|boto3|botocore|aiobotocore|googleapiclient)\b"
 )
-_MAILS = re.compile(r"\.(\w*send\w*|post|create|execute)\s*\(")
+_MAILS = re.compile(r"\.\w*send\w*(\.\w+)?\s*\(|\bsend(_mail|_mass_mail)?\(|\bmail_(admins|managers)\(")
 CURE = "Give it to the handler's `tasks: BackgroundTasks`, `tasks.add_task(...)`: it runs when the client has its answer."
 
 

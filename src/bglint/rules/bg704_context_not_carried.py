@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bglint import tree as t
@@ -12,6 +13,7 @@ from bglint.rule import finding, rule
 from bglint.values import Frame, Outside
 
 CURE = "Pass the value to the task as an argument; or set the variable in an `async def` dependency."
+_SET = re.compile(r"\.set\(")
 _VARIABLE = "contextvars.ContextVar"
 
 
@@ -87,7 +89,7 @@ def _is_lost(project: Project, contact: Contact) -> bool:
     variable = _variable(contact.value)
     if variable is None or _sets(project, contact.visit, variable):
         return False
-    setters = _setters(project, variable)
+    setters = _setters(project, variable, _name(contact))
     return bool(setters) and all(_in_copy(project, function) for function in setters)
 
 
@@ -108,8 +110,17 @@ def _sets_here(project: Project, frame: Frame, variable: t.Node) -> bool:
     return any(o.value.name == f"{_VARIABLE}.set" and _variable(o.value) is variable for o in outers)
 
 
-def _setters(project: Project, variable: t.Node) -> list[t.Function]:
-    return [f for f in project.functions(r"\.set\(") if _sets_here(project, project.frame(f), variable)]
+def _name(contact: Contact) -> str:
+    """What the variable is called where the task reads it."""
+    read = contact.node.func
+    return t.last_name(read.value) if isinstance(read, t.Attribute) else ""
+
+
+def _setters(project: Project, variable: t.Node, name: str) -> list[t.Function]:
+    """The functions that set the variable, in modules that speak of it."""
+    modules = project.modules(rf"\b{name}\b" if name else _SET.pattern)
+    functions = (f for m in modules for f in project.roles.functions_in(m, m.lines_with(_SET)))
+    return [f for f in functions if _sets_here(project, project.frame(f), variable)]
 
 
 def _in_copy(project: Project, function: t.Function) -> bool:
