@@ -41,12 +41,12 @@ TEXTS = {
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_the_outline_of_a_file_needs_no_bodies(path: Path) -> None:
     text = path.read_text("utf-8")
-    assert outline(text) == outline(text, checked=True)
+    assert outline(text) == outline(text, whole=True)
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_the_outline_of_a_text_needs_no_bodies(text: str) -> None:
-    assert outline(text) == outline(text, checked=True)
+    assert outline(text) == outline(text, whole=True)
 
 
 def test_bodies_are_left_out_and_lines_stay() -> None:
@@ -59,4 +59,4 @@ def test_a_broken_body_is_seen_where_it_is_looked_for() -> None:
     text = "def f():\n    x = = 1\nX = 1\n"
     assert [entry.names for entry in outline(text).entries] == [("f",), ("X",)]
     with pytest.raises(OutlineProblem):
-        outline(text, checked=True)
+        outline(text, whole=True)

@@ -6,7 +6,7 @@ It depends on the files and the settings alone, not on which of the files were g
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bglint.catalogue import names
@@ -17,9 +17,9 @@ from bglint.jobs import Progress, run
 from bglint.model import Finding, Problem, Unfollowed
 
 if TYPE_CHECKING:
-    from bglint.program import Program
     from bglint.project import Project
     from bglint.rule import Rule
+    from bglint.unreadable import Unreadable
 
 OURS = re.compile(rb"fastapi|starlette|BackgroundTask|add_task|create_task|ensure_future|bglint:")
 """Without one of these words there is nothing to find, and the rules need not even be loaded."""
@@ -66,16 +66,19 @@ def analyse(
         sources.mentions[MARK, False] = ()  # it is one of ours
         return Analysis()
     given = {file.path for file in sources.to_be_understood(OURS)}
-    project = _understand(sources, config)
-    project.program.checked = frozenset(given)
+    unreadable = _unreadable(sources, given, jobs)
+    project = _understand(sources, config, unreadable.known)
     outcomes = run(_rules(active), project, jobs, progress)
+    if project.program.mistook(unreadable.paths):
+        project = _understand(sources, config, unreadable.paths)
+        outcomes = run(_rules(active), project, jobs, progress)
     unfollowed, unread = project.unfollowed(), project.problems
     define = bool(sources.mentioning(MARK)) or define
     return Analysis(
         tuple(finding for outcome in outcomes for finding in outcome.findings),
         unread,
         tuple(sorted(given)),
-        _unreadable(sources, given, project.program),
+        _problems(sources, unreadable.paths),
         tuple(outcome.crash for outcome in outcomes if outcome.crash),
         unfollowed,
         tuple(_definitions(project)) if define else None,
@@ -88,20 +91,29 @@ def problems(sources: Sources, analysis: Analysis) -> tuple[Problem, ...]:
     """The files that cannot be read: those that tasks lead to, and those given that mention us at all."""
     given = {file.path for file in sources.to_be_understood(OURS)}
     known = (problem for problem in analysis.unreadable if problem.path in given)
-    others = _unreadable(sources, given.difference(analysis.understood))
+    others = _unread(sources, given.difference(analysis.understood))
     every = {*sources.problems, *analysis.problems, *known, *others}
     return tuple(sorted(every, key=lambda problem: (problem.path, problem.line, problem.message)))
 
 
-def _unreadable(sources: Sources, paths: set[str], program: Program | None = None) -> tuple[Problem, ...]:
+def _unread(sources: Sources, paths: Collection[str]) -> tuple[Problem, ...]:
     """What cannot be read among these files."""
-    if not paths:
-        return ()
+    return _problems(sources, _unreadable(sources, paths, 1).paths) if paths else ()
+
+
+def _unreadable(sources: Sources, paths: Collection[str], jobs: int) -> Unreadable:
+    from bglint.unreadable import Unreadable
+
+    return Unreadable(sources, paths, jobs)
+
+
+def _problems(sources: Sources, paths: Collection[str]) -> tuple[Problem, ...]:
+    """Why these files cannot be read."""
     from bglint.program import Program
 
-    program = program or Program(sources, checked=paths)
+    program = Program(sources, broken=paths)
     for path in sorted(paths):
-        program.check(path)
+        program.module(path)
     return tuple(program.problems)
 
 
@@ -125,13 +137,13 @@ def _rules(codes: set[str]) -> list[Rule]:
     return [rule for code, rule in registry().items() if code in codes]
 
 
-def _understand(sources: Sources, config: Config) -> Project:
+def _understand(sources: Sources, config: Config, broken: Collection[str]) -> Project:
     """The project, with the user's knowledge table and versions tried before they are needed."""
     from bglint.project import Project
 
     place = f"{config.source}: " if config.source else ""
     try:
-        project = Project(sources, config)
+        project = Project(sources, config, broken)
     except ValueError as error:
         raise ConfigError(f"{place}[knowledge] {error}") from error
     try:

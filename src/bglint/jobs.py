@@ -9,7 +9,6 @@ the rules.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from bglint import manifests
 from bglint.discover import Question, SourceFile
 from bglint.frozen import by_value
 from bglint.model import Finding, Problem
+from bglint.unreadable import can_copy
 
 if TYPE_CHECKING:
     from bglint.project import Project
@@ -60,7 +60,7 @@ def run(rules: Sequence[Rule], project: Project, jobs: int, progress: Progress |
 
 def _useful(jobs: int, seconds: float, rules: int) -> int:
     """As many processes as there are processors, where there is enough to do and processes can be copied."""
-    if sys.platform in ("win32", "darwin"):
+    if not can_copy():
         return 1
     wanted = jobs or (len(os.sched_getaffinity(0)) if seconds > PAYS else 1)
     return min(wanted, rules)

@@ -101,13 +101,12 @@ class Entry:
         return self.names[0] if self.names else ""
 
 
-def outline(text: str, *, checked: bool = False) -> Outline:
-    """What a module defines; with `checked` every line is parsed, else function bodies are passed over.
+def outline(text: str, *, whole: bool = False) -> Outline:
+    """What a module defines; with `whole` every line is parsed, else function bodies are passed over.
 
     Raises OutlineProblem for source that no supported Python accepts.
     """
-    found = _of_skeleton(text) if not checked or parses(text) else None
-    return found or _of_whole(text)
+    return (None if whole else _of_skeleton(text)) or _of_whole(text)
 
 
 def parses(text: str) -> bool:

@@ -15,7 +15,7 @@ from bglint import tree as t
 from bglint.discover import SourceFile, Sources, decode
 from bglint.lowering import lower
 from bglint.model import Problem, Span
-from bglint.outline import Entry, Outline, OutlineProblem, outline, parses
+from bglint.outline import Entry, Outline, OutlineProblem, outline
 from bglint.placing import Places, completed
 from bglint.values import Class
 
@@ -69,13 +69,13 @@ class Module:
 class Program:
     """Modules by path. Files that cannot be read or parsed become `problems` and are left out.
 
-    Of the files that are `checked` every line is parsed; what is broken in a function body shows elsewhere only where
+    The files at the paths `broken` are known not to be parsed; elsewhere what is broken in a function body shows only where
     the function is followed.
     """
 
-    def __init__(self, sources: Sources, checked: Iterable[str] = ()) -> None:
+    def __init__(self, sources: Sources, broken: Iterable[str] = ()) -> None:
         self.sources = sources
-        self.checked = frozenset(checked)
+        self.broken = frozenset(broken)
         self.problems: list[Problem] = []
         self._files = {file.path: file for file in sources.files}
         self._modules: dict[str, Module | None] = {}
@@ -88,26 +88,20 @@ class Program:
             self._modules[path] = self._load(self._files[path])
         return self._modules[path]
 
+    def mistook(self, broken: Iterable[str]) -> bool:
+        """Was one of these read as if it could be parsed?"""
+        return any(self._modules.get(path) is not None for path in broken)
+
     def _load(self, file: SourceFile) -> Module | None:
         try:
             text = decode(self.sources.read(file))
-            found = outline(text, checked=file.path in self.checked)
+            found = outline(text, whole=file.path in self.broken)
             return Module(file, text, found)
         except OutlineProblem as error:
             self.problems.append(Problem(file.path, f"cannot be parsed: {error}", error.line))
         except (OSError, ValueError, LookupError, SyntaxError) as error:
             self.problems.append(Problem(file.path, f"cannot be read: {error}"))
         return None
-
-    def check(self, path: str) -> None:
-        """Make a problem of a file that cannot be read or parsed, whether or not anybody asks for its module."""
-        if path not in self._modules:
-            try:
-                plain = parses(decode(self.sources.read(self._files[path])))
-            except (OSError, ValueError, LookupError, SyntaxError):
-                plain = False
-            if not plain:
-                self.module(path)
 
     # ---------------------------------------------------------- definitions
 

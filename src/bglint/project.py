@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -37,10 +37,10 @@ class Project:
     Public attributes: `names` (evaluation), `roles` (routes, dependencies, callers), `knowledge` (outside calls).
     """
 
-    def __init__(self, sources: Sources, config: Config) -> None:
+    def __init__(self, sources: Sources, config: Config, broken: Collection[str] = ()) -> None:
         self.sources = sources
         self.config = config
-        self.program = Program(sources)
+        self.program = Program(sources, broken)
         self.knowledge = Knowledge(config.knowledge)
         self.names = Names(self.program, self.knowledge)
         self.roles = Roles(self.names)
