@@ -211,11 +211,10 @@ class Roles:
         klass = function.owner.rpartition(".")[2]
         begins = name.encode()  # a pattern that begins with the name finds it faster
         called = re.compile(rb"%s(?<!def %s)(?<!\w%s)\s*\(" % (begins, begins, begins))
-        words = (klass.encode(), _snake(klass).encode()) if klass else (b"",)
+        near = sources.mentioning(re.compile(f"{klass}|{_snake(klass)}".encode())) if klass else ()
+        known = {function.source.path, *(file.path for file in near)}
         for file in sources.mentioning(re.compile(begins)):
-            data = sources.read(file)
-            near = file.path == function.source.path or any(word in data for word in words)
-            if near and called.search(data):
+            if (not klass or file.path in known) and called.search(data := sources.read(file)):
                 yield file, _lines(called, data)
 
     def _calls_in(self, around: t.Function, name: str, wanted: t.Function) -> Iterator[Caller]:
