@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from bglint import members
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
@@ -27,7 +28,8 @@ def http_exception_in_task(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds `HTTPException`, its subclasses, and classes for which the app registers an exception handler, raised in
-    something that a task runs and caught nowhere on the way. Services that handlers share are the usual place.
+    something that a task runs and caught nowhere on the way. Services that handlers share are the usual place. It
+    stays silent for a property that only checks that its object has been set up.
 
     ## Why is this bad?
     There is no response left to turn it into. It becomes `RuntimeError: Caught handled exception, but response already
@@ -102,9 +104,28 @@ def _by_task_and_kind(project: Project, found: Iterable[Raised]) -> Iterable[lis
 
 
 def _is_lost(project: Project, visit: Visit, node: t.Raise, values: Values) -> bool:
-    if not answered(project, values) or is_told_of_another(project, visit):
+    if (
+        not answered(project, values)
+        or is_told_of_another(project, visit)
+        or _checks_setup(project, visit, node)
+    ):
         return False
     return escapes(project, visit, node, Failure(raised=values))
+
+
+def _checks_setup(project: Project, visit: Visit, node: t.Raise) -> bool:
+    """True in a property that refuses to be read before its object is set up: `if self._session is None: raise ...`."""
+    function = visit.frame.function
+    if function is None or not members.has_decorator(function, *members.PROPERTIES):
+        return False
+    around = (holder for holder, part in project.chain(node, function) if part == "body")
+    return any(isinstance(holder, t.Branch) and _is_missing(holder.test) for holder in around)
+
+
+def _is_missing(test: t.Expr) -> bool:
+    """`self.x is None` and `not self.x`."""
+    asked = test.operands[0] if isinstance(test, t.Operation) and test.kind in ("is", "not") else None
+    return isinstance(asked, t.Attribute) and t.last_name(asked.value) == "self"
 
 
 def _told(project: Project, raised: Raised, further: int) -> Finding:
