@@ -16,6 +16,7 @@ class Places:
     def __init__(self, text: Callable[[t.Source], str]) -> None:
         self._text = text
         self._extents: dict[t.Source, list[Extent]] = {}
+        self._lines: dict[t.Source, list[str]] = {}
         self._spans: dict[tuple[t.Source, Extent], tuple[Span, ...] | None] = {}
 
     def span(self, node: t.Node, source: t.Source) -> Span:
@@ -48,8 +49,9 @@ class Places:
         """The places of the nodes of some lines; None where they are no statement of their own."""
         from bglint.body import SyntaxProblem, positions
 
-        lines = self._text(source).splitlines(keepends=True)[extent.first - 1 : extent.last]
-        text = "".join(lines)
+        if source not in self._lines:
+            self._lines[source] = self._text(source).splitlines(keepends=True)
+        text = "".join(self._lines[source][extent.first - 1 : extent.last])
         if extent.last == extent.header:
             text = completed(text)
         try:
