@@ -1,24 +1,24 @@
-"""The rules, one after the other or side by side in copies of this process.
+"""The rules, one after the other or side by side in this process and copies of it.
 
 What tasks reach is found out before the first rule asks: it is the larger part, all rules share it, and no rule's answer
 then depends on which other rules ran before. The copies are made after that, where the system can copy a process, and
-each takes the next rule as soon as it is done with one. The outcome is the same for any number of them, in the order of
-the rules.
+each process takes the next rule as soon as it is done with one. The outcome is the same for any number of them, in the
+order of the rules.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bglint import manifests
+from bglint import copies, manifests
 from bglint.discover import Question, SourceFile
-from bglint.frozen import by_value
+from bglint.frozen import by_identity, by_value
 from bglint.model import Finding, Problem
-from bglint.unreadable import can_copy
 
 if TYPE_CHECKING:
     from bglint.project import Project
@@ -33,14 +33,21 @@ PAYS = 0.5
 
 @by_value
 class Outcome:
-    """What one rule found, or how it failed; and what it read for that, so far as the others do not know."""
+    """What one rule found, or how it failed."""
 
     findings: tuple[Finding, ...]
     crash: Problem | None = None
-    problems: tuple[Problem, ...] = ()
-    opened: tuple[SourceFile, ...] = ()
-    mentions: tuple[tuple[Question, tuple[SourceFile, ...]], ...] = ()
-    folders: tuple[Path, ...] = ()
+
+
+@by_identity
+class Told:
+    """What a copy found out, by the number of the rule, and what it read for that, so far as others do not know."""
+
+    outcomes: dict[int, Outcome]
+    problems: tuple[Problem, ...]
+    opened: tuple[SourceFile, ...]
+    mentions: tuple[tuple[Question, tuple[SourceFile, ...]], ...]
+    folders: tuple[Path, ...]
 
 
 def run(rules: Sequence[Rule], project: Project, jobs: int, progress: Progress | None) -> list[Outcome]:
@@ -49,24 +56,27 @@ def run(rules: Sequence[Rule], project: Project, jobs: int, progress: Progress |
     for site in project.sites:
         project.visits(site)
     jobs = _useful(jobs, time.process_time() - started, len(rules))
-    outcomes = _side_by_side(rules, project, jobs) if jobs > 1 else (_outcome(r, project) for r in rules)
-    done = []
-    for number, rule in enumerate(rules):
-        if progress:
-            progress(number, len(rules), rule.name)
-        done.append(next(outcomes))
-    return done
+    found: dict[int, Outcome] = {}
+    if jobs > 1:
+        _side_by_side(rules, project, jobs, found, progress)
+    for number in range(len(rules)):
+        if number not in found:
+            found[number] = _outcome(number, rules, project, progress)
+    return [found[number] for number in range(len(rules))]
 
 
 def _useful(jobs: int, seconds: float, rules: int) -> int:
     """As many processes as there are processors, where there is enough to do and processes can be copied."""
-    if not can_copy():
+    if not copies.possible():
         return 1
     wanted = jobs or (len(os.sched_getaffinity(0)) if seconds > PAYS else 1)
     return min(wanted, rules)
 
 
-def _outcome(rule: Rule, project: Project) -> Outcome:
+def _outcome(number: int, rules: Sequence[Rule], project: Project, progress: Progress | None) -> Outcome:
+    rule = rules[number]
+    if progress:
+        progress(number, len(rules), rule.name)
     try:
         return Outcome(tuple(rule.check(project)))
     except Exception as error:
@@ -84,41 +94,29 @@ def _crash(rule: Rule, error: Exception) -> Problem:
 
 # ---------------------------------------------------------------- side by side
 
-_shared: tuple[Sequence[Rule], Project] | None = None
-"""What the copies find when they are made."""
+
+def _side_by_side(
+    rules: Sequence[Rule], project: Project, jobs: int, found: dict[int, Outcome], progress: Progress | None
+) -> None:
+    """Fill in what was found; a copy that dies leaves its rules out."""
+    numbers = copies.Counter(len(rules))
+    at_work = [
+        copies.Copy(lambda: pickle.dumps(_in_a_copy(numbers, rules, project))) for _ in range(jobs - 1)
+    ]
+    found.update((number, _outcome(number, rules, project, progress)) for number in numbers)
+    for copy in at_work:
+        told = copy.result()
+        if told is not None:
+            _learn(project, found, pickle.loads(told))
+    numbers.close()
 
 
-def _side_by_side(rules: Sequence[Rule], project: Project, jobs: int) -> Iterator[Outcome]:
-    """The outcomes in the order of the rules; a copy that dies leaves its work to this process."""
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
-    global _shared
-    _shared = rules, project
-    done = 0
-    try:
-        with ProcessPoolExecutor(jobs, get_context("fork")) as pool:
-            for outcome in pool.map(_in_a_copy, range(len(rules))):
-                _learn(project, outcome)
-                done += 1
-                yield outcome
-    except (BrokenProcessPool, OSError):
-        yield from (_outcome(rule, project) for rule in rules[done:])
-    finally:
-        _shared = None
-
-
-def _in_a_copy(number: int) -> Outcome:
-    """Run one rule and tell what this process knows after it and did not before."""
-    assert _shared is not None
-    rules, project = _shared
+def _in_a_copy(numbers: copies.Counter, rules: Sequence[Rule], project: Project) -> Told:
     sources, program = project.sources, project.program
     before = len(sources.opened), len(sources.mentions), len(program.problems), len(manifests.asked()[0])
-    outcome = _outcome(rules[number], project)
-    return Outcome(
-        outcome.findings,
-        outcome.crash,
+    outcomes = {number: _outcome(number, rules, project, None) for number in numbers}
+    return Told(
+        outcomes,
         tuple(program.problems[before[2] :]),
         tuple(sources.opened.values())[before[0] :],
         tuple(sources.mentions.items())[before[1] :],
@@ -126,11 +124,12 @@ def _in_a_copy(number: int) -> Outcome:
     )
 
 
-def _learn(project: Project, outcome: Outcome) -> None:
+def _learn(project: Project, found: dict[int, Outcome], told: Told) -> None:
     """What a copy read is what a result rests on."""
     sources = project.sources
-    sources.opened.update((file.absolute, file) for file in outcome.opened)
-    sources.mentions.update(outcome.mentions)
-    project.program.problems.extend(outcome.problems)
-    for folder in outcome.folders:
+    found.update(told.outcomes)
+    sources.opened.update((file.absolute, file) for file in told.opened)
+    sources.mentions.update(told.mentions)
+    project.program.problems.extend(told.problems)
+    for folder in told.folders:
         manifests.read(folder)
