@@ -1,5 +1,5 @@
 """`python -m bglint`."""
 
-from bglint.cli import main
+from bglint.cli import program
 
-main()
+program()

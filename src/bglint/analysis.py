@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from bglint import leaving
 from bglint.catalogue import names
 from bglint.config import Config, ConfigError, selects, unknown_selector
 from bglint.discover import Sources
@@ -144,6 +145,7 @@ def _understand(sources: Sources, config: Config, broken: Collection[str]) -> Pr
     place = f"{config.source}: " if config.source else ""
     try:
         project = Project(sources, config, broken)
+        leaving.hold(project)
     except ValueError as error:
         raise ConfigError(f"{place}[knowledge] {error}") from error
     try:

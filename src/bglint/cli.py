@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from bglint import __version__, completion
+from bglint import __version__, completion, leaving
 from bglint import config as configuration
 from bglint.config import BASELINE, Config, ConfigError
 from bglint.discover import PathError, decode, encoding_of, project_root
@@ -189,6 +189,7 @@ def check(ctx: click.Context, /, paths: tuple[str, ...], **chosen: Any) -> None:
 
         if chosen["stdin_filename"]:
             raise click.UsageError("--watch watches files, not the standard input.")
+        leaving.stay()
         watch(project_root(paths or (".",)), lambda: _check(ctx, paths, chosen))
     else:
         _check(ctx, paths, chosen)
@@ -424,6 +425,15 @@ def clean(paths: tuple[str, ...], **chosen: Any) -> None:
 
 
 # ------------------------------------------------------------------- the program
+
+
+def program() -> None:
+    """`bglint` and `python -m bglint`: a process for one run."""
+    leaving.begin()
+    try:
+        main()
+    except SystemExit as end:
+        leaving.leave(end.code if isinstance(end.code, int) else FAILED)
 
 
 def main() -> None:
