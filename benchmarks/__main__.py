@@ -128,9 +128,7 @@ def _growth(largest: int, write: bool) -> Iterator[str]:
 def _made(growth: projects.Growth, size: int) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         projects.write(growth.make(size), Path(folder))
-        return min(
-            (run(COLD, Path(folder)) for _ in range(3 if size <= 1_000 else 1)), key=lambda one: one.cpu
-        )
+        return min((run(COLD, Path(folder)) for _ in range(3)), key=lambda one: one.cpu)
 
 
 if __name__ == "__main__":

@@ -74,10 +74,14 @@ def typical(runs: Sequence[Run]) -> Run:
     return sorted(runs, key=lambda one: one.wall)[len(runs) // 2]
 
 
+NOISE = 0.2
+"""Seconds by which two runs of the same may differ."""
+
+
 def exponent(sizes: Sequence[int], costs: Sequence[float]) -> float:
     """How cost grows with size, above what the smallest size costs: 1 is linear, 2 the square; least squares."""
     rest = zip(sizes[1:], costs[1:], strict=True)
-    points = [(math.log(size), math.log(cost - costs[0])) for size, cost in rest if cost - costs[0] > 0.05]
+    points = [(math.log(size), math.log(cost - costs[0])) for size, cost in rest if cost - costs[0] > NOISE]
     if len(points) < 2:
         return math.nan
     middle = sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -17,6 +18,9 @@ from bglint.sites import TaskSite
 from bglint.values import Frame
 
 DEPTH = 4
+_STORE = re.compile(r"(?i)redis|valkey|memcache|etcd|zookeeper")
+"""What all workers share, by the names that are given to it."""
+
 _REQUESTS = ("route", "websocket", "dependency")
 CURE_STATE = (
     "Keep it where every worker and the next start can read it: the database, Redis, the results of {queue}."
@@ -47,7 +51,8 @@ def process_local_state(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds tasks that write to a module-level dict, list, set or global which a handler reads, such as the states of jobs;
     and handlers that test a flag (a module-level name, or an attribute of a module-level object) which only the task
-    sets. It stays silent where the handler, or what it calls, claims the flag before it answers.
+    sets. It stays silent where the handler, or what it calls, claims the flag before it answers, and where a function
+    that looks at the state looks into Redis or the like, too.
 
     ## Why is this bad?
     Two workers have two dicts: the one that is asked for a job does not know it. A restart forgets all of them. And a
@@ -167,11 +172,18 @@ def _is_claimed_flag(project: Project, site: TaskSite, state: State, node: t.Nod
 
 
 def _reader(project: Project, state: State, in_tasks: set[t.Function | None]) -> t.Function | None:
-    """A handler, or something that a handler calls, which looks at the state."""
-    for function in project.functions(rf"\b{state.name}\b"):
-        if reads(project, state, project.frame(function)) and _is_of_request(project, function, in_tasks):
-            return function
-    return None
+    """A handler, or something that a handler calls, which looks at the state; None where a store has it, too."""
+    functions = [
+        f for f in project.functions(rf"\b{state.name}\b") if reads(project, state, project.frame(f))
+    ]
+    if any(map(_knows_a_store, functions)):
+        return None
+    return next((f for f in functions if _is_of_request(project, f, in_tasks)), None)
+
+
+def _knows_a_store(function: t.Function) -> bool:
+    """`if redis: return await redis.get(...)`, and the state of this process where there is none."""
+    return any(_STORE.search(t.last_name(node)) for node in t.nodes_of(function, t.Name, t.Attribute))
 
 
 def _is_of_request(project: Project, function: t.Function, in_tasks: set[t.Function | None]) -> bool:
