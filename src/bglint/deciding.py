@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from bglint import members
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.scope import Chain, scope
 from bglint.values import (
     Cls,
@@ -68,7 +68,7 @@ def live_of(names: Names, frame: Frame, *kinds: type[t.Node]) -> tuple[Any, ...]
     """Those of these classes."""
     nodes = live(names, frame)
     if frame.function is None or nodes is t.walk_function(frame.function):
-        return t.nodes_of(frame.function, *kinds) if frame.function is not None else ()  # type: ignore[arg-type]
+        return t.nodes_of(frame.function, *kinds) if frame.function is not None else ()
     wanted = t.concrete(kinds)
     return tuple([node for node in nodes if type(node) in wanted])
 
@@ -91,7 +91,7 @@ def _told(frame: Frame) -> Iterator[str]:
         current = current.closure
 
 
-@cache
+@memo
 def _tested(function: t.Function) -> tuple[tuple[t.Expr, frozenset[str]], ...]:
     """A function's tests, each with the names that it mentions and those that such a name is made of."""
     asking = t.nodes_of(function, t.Branch, t.While, t.Conditional, t.Operation)
@@ -111,7 +111,7 @@ def _tests(node: t.Node) -> tuple[t.Expr, ...]:
     return node.operands if isinstance(node, t.Operation) and node.kind in ("and", "or") else ()
 
 
-@cache
+@memo
 def handed_on(function: t.Function) -> frozenset[str]:
     """The names that decide something in a function, in what it calls, or in the functions inside it."""
     nodes = t.walk_function(function)
@@ -381,7 +381,7 @@ def _is_closed(names: Names, chain: Chain, frame: Frame) -> bool:
     return any(decide(names, test, frame) is closing for test, closing in tests)
 
 
-@cache
+@memo
 def _augmented(function: t.Function) -> frozenset[str]:
     changed = (n for n in t.nodes_of(function, t.Assign) if n.operator)
     return frozenset(target.id for node in changed for target in node.targets if isinstance(target, t.Name))
@@ -405,7 +405,7 @@ def passed_on(expr: t.Expr, frame: Frame) -> bool:
     return parameter is not None and parameter.kind in ("*", "**") and expr.id not in _changed(frame.function)
 
 
-@cache
+@memo
 def _changed(function: t.Function) -> frozenset[str]:
     """The names that a function does more with than to give them as `*args` or `**kwargs`."""
     nodes = t.walk_function(function)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bglint import config as configuration
-from bglint import manifests
+from bglint import manifests, memo
 from bglint.analysis import Analysis, active_codes, analyse, def_lines, problems
 from bglint.cache import Cache
 from bglint.catalogue import names
@@ -39,6 +39,7 @@ def lint(
     started = time.perf_counter()
     config = config or configuration.load(Path(paths[0]).absolute())
     manifests.forget()
+    memo.forget()
     kept = Cache(config) if cached and not given else None
     sources = discover(paths, config, given)
     active = active_codes(config)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from bglint import appstate, calling, hints
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.outline import Entry
 from bglint.scope import Scope
 from bglint.values import (
@@ -358,7 +358,7 @@ _ASSIGNMENT = re.compile(
 )
 
 
-@cache
+@memo
 def _assigned_in(names: Names, klass: Class) -> dict[str, list[Entry]]:
     """Attribute name -> the methods whose text may assign it; one pass over the class."""
     module = names.program.module(klass.source.path)
@@ -398,7 +398,7 @@ def method_frame(names: Names, function: t.Function, target: Instance, klass: Cl
     )
 
 
-@cache
+@memo
 def _self_bindings(
     function: t.Function, self_name: str
 ) -> dict[str, list[tuple[t.Expr, str, t.Expr | None]]]:

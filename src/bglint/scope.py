@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from typing import Any, Literal
 
 from bglint import tree as t
 from bglint.frozen import by_identity
+from bglint.memo import memo
 
 Chain = tuple[tuple[t.Node, str], ...]
 
@@ -221,7 +221,7 @@ def _excluded(binding: Chain, use: Chain) -> bool:
     return False
 
 
-@lru_cache(maxsize=4096)
+@memo
 def scope(function: t.Function) -> Scope:
     """The scope of a function, built once. Parameters are not in it."""
     return Scope(function.body, in_expressions=bool(t.nodes_of(function, t.Walrus, t.CompLoop)))

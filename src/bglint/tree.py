@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from bglint.frozen import by_identity
+from bglint.memo import memo
 
 
 @by_identity
@@ -540,13 +541,13 @@ def _collect_all(parts: tuple[Any, ...], found: list[Node]) -> None:
             _collect(part, found)
 
 
-@cache
+@memo
 def walk_function(function: Function) -> tuple[Node, ...]:
     """Every node of a function's own body, in run order."""
     return tuple(walk(*function.body))
 
 
-@cache
+@memo
 def nodes_of(function: Function, *kinds: type[Node]) -> tuple[Any, ...]:
     """The nodes of these classes in a function's own body, in run order."""
     by_kind = _by_kind(function)
@@ -555,7 +556,7 @@ def nodes_of(function: Function, *kinds: type[Node]) -> tuple[Any, ...]:
     return tuple([nodes[place] for place in sorted(found)])
 
 
-@cache
+@memo
 def _by_kind(function: Function) -> dict[type, list[int]]:
     """Class -> where its nodes stand in the walk."""
     found: dict[type, list[int]] = {}

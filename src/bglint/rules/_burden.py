@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+from bglint.memo import memo
 from bglint.model import Finding
 from bglint.project import Project, dotted
 from bglint.rule import registry
@@ -31,7 +30,7 @@ def _is_slow(project: Project, site: TaskSite) -> bool:
     return any((step.path, step.span) == place for found in _slow(project) for step in found.trace)
 
 
-@lru_cache(maxsize=1)
+@memo
 def _slow(project: Project) -> tuple[Finding, ...]:
     rules = registry()
     return tuple(found for code in _SLOW if code in rules for found in rules[code].check(project))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 from bglint import tree as t
 from bglint.frozen import by_value
 from bglint.knowledge import Fact
+from bglint.memo import memo
 from bglint.project import Project, dotted, nearest, short_function, task_function
 from bglint.reach import Contact, Visit
 from bglint.rules._once import is_done_once
@@ -119,7 +119,7 @@ def path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
     yield from reversed([(each.frame, step) for each, step in visit.up(node)])
 
 
-@lru_cache(maxsize=8192)
+@memo
 def awaits(function: t.Function) -> bool:
     """True where a function does something that only an `async def` can."""
     return any(map(_is_async_only, t.walk_function(function)))

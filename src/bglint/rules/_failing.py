@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
 
 from bglint import members
 from bglint import tree as t
 from bglint.frozen import by_identity
+from bglint.memo import memo
 from bglint.model import Step
 from bglint.project import Project, dotted, task_function
 from bglint.reach import Contact, Visit
@@ -44,7 +44,7 @@ class Spot:
         return (*project.trace(self.site, self.visit), last)
 
 
-@lru_cache(maxsize=4096)
+@memo
 def weak_spot(project: Project, site: TaskSite) -> Spot | None:
     """The nearest place where a task can fail for reasons outside the program, with nothing to handle it."""
     if runs_its_own_way(project, site):
@@ -113,7 +113,7 @@ def _is_under_way(visit: Visit, node: t.Node) -> bool:
     return any(part.at < step.at for function, step in ways if function for part in _stating(function))
 
 
-@cache
+@memo
 def _stating(function: t.Function) -> tuple[t.Node, ...]:
     return tuple(filter(_sets_state, t.nodes_of(function, t.Assign, t.Call)))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import TYPE_CHECKING
 
 from bglint import members
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.project import Project, dotted
 from bglint.rules._catching import Catch, catches
 from bglint.values import Cls, Frame, Func, Outside, Value, Values
@@ -138,12 +138,12 @@ def _is_awaited(call: t.Call, frame: Frame) -> bool:
     return call in _awaited(frame.function)
 
 
-@cache
+@memo
 def _awaited(function: t.Function) -> frozenset[t.Node]:
     return frozenset(node.value for node in t.nodes_of(function, t.Await))
 
 
-@cache
+@memo
 def _raises(function: t.Function) -> bool:
     return any(isinstance(node, t.Raise) for node in t.walk_function(function))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Literal
 
 from bglint import members
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.hints import is_marker, parsed, providers
+from bglint.memo import memo
 from bglint.project import Project
 from bglint.roles import Role
 from bglint.rules._signature import MARKERS
@@ -66,7 +66,7 @@ def is_registered(project: Project, function: t.Function, words: str) -> bool:
     )
 
 
-@lru_cache(maxsize=64)
+@memo
 def _registrations(project: Project, words: str) -> dict[str, str]:
     """The calls of these names in each file, with what stands before them: all that a registration is written in."""
     found: dict[str, str] = {}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.scope import sections
 
 
@@ -35,6 +35,6 @@ def following(node: t.Statement, function: t.Function) -> t.Statement | None:
     return None
 
 
-@lru_cache(maxsize=1024)
+@memo
 def _parents(function: t.Function) -> dict[t.Node, t.Node]:
     return {part: node for node in t.walk_function(function) for part in t.children(node)}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import Literal
 
 from bglint import tree as t
 from bglint.frozen import by_value
+from bglint.memo import memo
 from bglint.project import Project
 from bglint.rules._catching import Catch, catches, expects
 from bglint.rules._fallible import can_fail, outside_errors, raises_always, raises_sometimes
@@ -221,7 +221,7 @@ class Walker:
             yield replace(way, passed=end.passed) if end.end == "next" else end
 
 
-@lru_cache(maxsize=65536)
+@memo
 def _parts(node: t.Statement) -> tuple[t.Node, ...]:
     """What the expressions of the statement itself are made of, in run order."""
     return tuple(part for expr in own_expressions(node) for part in t.walk(expr))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from bglint import edits, members
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.model import Edit, Fix, Span
 from bglint.project import Project, task_function
 from bglint.rules._contacts import awaits, own_function
@@ -25,7 +25,7 @@ def may_be_def(project: Project, site: TaskSite, task: t.Function) -> bool:
     return not _needs_loop(project, site) and not project.roles.callers(task)
 
 
-@lru_cache(maxsize=1024)
+@memo
 def _needs_loop(project: Project, site: TaskSite) -> bool:
     return any(contact.effect == "needs-loop" for contact in project.contacts(site))
 
@@ -75,7 +75,7 @@ def _is_override(project: Project, task: t.Function) -> bool:
     return not all(isinstance(v, Cls) for part in above for v in members.base_values(project.names, part))
 
 
-@lru_cache(maxsize=1024)
+@memo
 def used_elsewhere(project: Project, task: t.Function) -> bool:
     """True where its name stands anywhere but in its `def`, in imports and where it is handed over as a task."""
     own = project.program.span(task, task.source)

@@ -6,10 +6,10 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 
 from bglint import tree as t
 from bglint.frozen import by_identity
+from bglint.memo import memo
 from bglint.project import Project
 from bglint.reach import Edge, Outer, Visit
 from bglint.rules._except import Told, is_log, is_print, is_report, raises, told
@@ -222,7 +222,7 @@ def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
     )
 
 
-@lru_cache(maxsize=8192)
+@memo
 def _work(project: Project, frame: Frame) -> tuple[frozenset[t.Node], frozenset[t.Node]]:
     """The first-party calls of a function, and the calls that leave the process."""
     edges, outers = project.steps(frame)

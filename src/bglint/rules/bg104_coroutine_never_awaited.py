@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 
 from bglint import edits
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.model import Edit, Finding, Fix
 from bglint.project import Project, dotted, short_function
 from bglint.reach import Outer, Visit
@@ -187,7 +187,7 @@ def _asks_first(function: t.Function, frame: Frame) -> bool:
     return any(map(_mentions_a_question, every))
 
 
-@cache
+@memo
 def _mentions_a_question(function: t.Function) -> bool:
     return any(map(_mentions, t.walk_function(function)))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from itertools import pairwise
 
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, dotted, name_of
 from bglint.rule import rule
@@ -150,7 +150,7 @@ def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:
     return ("warning" if call.goes_on else "error"), *first
 
 
-@lru_cache(maxsize=8192)
+@memo
 def _may_raise(project: Project, frame: Frame) -> bool:
     """Does a function raise anywhere? Where it does not, its ways need not be walked for each of its tasks."""
     nodes = t.nodes_of(frame.function, t.Raise, t.Call) if frame.function is not None else ()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from bglint import edits
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.model import Finding, Fix
 from bglint.project import Project
 from bglint.rule import rule
@@ -98,7 +98,7 @@ def _is_statement(call: t.Call, function: t.Function) -> bool:
     return call in _statements(function)
 
 
-@lru_cache(maxsize=1024)
+@memo
 def _statements(function: t.Function) -> frozenset[t.Node]:
     """The expressions that are statements of their own."""
     return frozenset(node.value for node in t.nodes_of(function, t.Evaluate))

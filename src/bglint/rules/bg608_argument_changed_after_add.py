@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import lru_cache
 
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.model import Finding
 from bglint.project import Project, dotted
 from bglint.rule import finding, rule
@@ -118,7 +118,7 @@ def _deed(project: Project, node: t.Node, site: TaskSite) -> str:
     return project.text(targets[0], site.frame) + (" = ..." if isinstance(node, t.Assign) else "")
 
 
-@lru_cache(maxsize=1024)
+@memo
 def _changes(function: t.Function) -> dict[str, list[t.Node]]:
     """What changes an object in place, by the name of the object."""
     found: dict[str, list[t.Node]] = defaultdict(list)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
 
 from bglint import tree as t
 from bglint.frozen import by_identity
+from bglint.memo import memo
 from bglint.model import Finding
 from bglint.project import Project, short_function
 from bglint.reach import Edge, Visit
@@ -232,7 +232,7 @@ def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch,
                 yield from ((frame, node, state) for state in _named(project, node.test, frame))
 
 
-@lru_cache(maxsize=1024)
+@memo
 def _branches(project: Project, frame: Frame) -> tuple[t.Branch, ...]:
     return project.nodes_of(frame, t.Branch)
 
@@ -261,7 +261,7 @@ def _setting(project: Project, site: TaskSite, state: State) -> tuple[Visit, t.A
     return None
 
 
-@lru_cache(maxsize=8192)
+@memo
 def _claims(project: Project, frame: Frame, state: State, depth: int = DEPTH) -> bool:
     """True where the handler, or what it calls, sets the flag itself."""
     if any(other.name == state.name for other, _ in sets(project, frame)) or _assigns(frame, state):
