@@ -27,8 +27,11 @@ from bglint.rule import registry
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+SPEED = ROOT / "docs" / "speed.md"
 PICTURE = ROOT / "docs" / "finding.svg"
 _RUN = re.compile(r"(<!-- run: (.+?) -->\n```console\n)(.*?)(```\n<!-- end -->)", re.DOTALL)
+_SPEED = re.compile(r"(<!-- speed -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+_RESULTS = re.compile(r"(<!-- results -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _RULES = re.compile(r"(<!-- rules -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 
 
@@ -46,6 +49,32 @@ def output(command: str) -> str:
 def table() -> str:
     rows = [f"| {r.code} | {r.name} | {r.level} | {r.summary} |" for r in registry().values()]
     return "\n".join(["| Code | Name | Level | What it finds |", "| --- | --- | --- | --- |", *rows, ""])
+
+
+def results() -> str:
+    return (ROOT / "benchmarks" / "results.md").read_text("utf-8").partition("\n\n")[2]
+
+
+def speed() -> str:
+    """Some columns of what the benchmark measured on packages."""
+    rows = [
+        [cell.strip() for cell in row.strip("|").split("|")] for row in results().split("\n\n")[0].split("\n")
+    ]
+    wanted = [rows[0].index(name) for name in rows[0] if name.startswith(_COLUMNS)]
+    return "".join(f"| {' | '.join(row[place] for place in wanted)} |\n" for row in rows)
+
+
+_COLUMNS = ("package", "files", "cold", "warm")
+
+
+def test_figures_are_those_of_the_benchmark() -> None:
+    for path, pattern, real in ((README, _SPEED, speed()), (SPEED, _RESULTS, results())):
+        text = path.read_text("utf-8")
+        new = pattern.sub(lambda found, real=real: f"{found[1]}{real}{found[3]}", text)  # type: ignore[misc]
+        if os.environ.get("BGLINT_GOLDEN") == "write":
+            path.write_text(new, "utf-8")
+            text = new
+        assert text == new
 
 
 def test_outputs_and_tables_are_real() -> None:
