@@ -21,7 +21,7 @@ def possible() -> bool:
 class Copy:
     """A copy of this process at work."""
 
-    def __init__(self, work: Callable[[], bytes]) -> None:
+    def __init__(self, work: Callable[[], bytes | None]) -> None:
         self._pipe, end = os.pipe()
         self._process = os.fork()
         if self._process == 0:
@@ -36,16 +36,16 @@ class Copy:
         return told.removesuffix(_DONE) if told.endswith(_DONE) else None
 
 
-def _tell(end: int, work: Callable[[], bytes]) -> None:
+def _tell(end: int, work: Callable[[], bytes | None]) -> None:
     try:
         with os.fdopen(end, "wb") as pipe:
-            pipe.write(work() + _DONE)
+            pipe.write((work() or b"") + _DONE)
     finally:
         os._exit(0)  # whatever happened: two of us must not go on
 
 
 class Counter:
-    """The numbers below `count`, in their order; made before the copies, asked by all."""
+    """The numbers below `count` (256 at most), in their order; made before the copies, asked by all."""
 
     def __init__(self, count: int) -> None:
         self._numbers, end = os.pipe()

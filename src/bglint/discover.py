@@ -25,6 +25,10 @@ _TEST_FOLDERS = frozenset({"test", "tests"})
 _ENTRIES = ("main.py", "app.py", "asgi.py", "wsgi.py", "manage.py", "server.py", "run.py", "__main__.py")
 
 
+UNREADABLE = (OSError, SyntaxError, ValueError, LookupError)
+"""What reading and decoding a file may raise."""
+
+
 class PathError(Exception):
     """A path on the command line that cannot be linted."""
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from bglint import tree as t
-from bglint.discover import SourceFile, Sources, decode
+from bglint.discover import UNREADABLE, SourceFile, Sources, decode
 from bglint.lowering import lower
 from bglint.model import Problem, Span
 from bglint.outline import Entry, Outline, OutlineProblem, outline
@@ -99,7 +99,7 @@ class Program:
             return Module(file, text, found)
         except OutlineProblem as error:
             self.problems.append(Problem(file.path, f"cannot be parsed: {error}", error.line))
-        except (OSError, ValueError, LookupError, SyntaxError) as error:
+        except UNREADABLE as error:
             self.problems.append(Problem(file.path, f"cannot be read: {error}"))
         return None
 

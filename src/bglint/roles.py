@@ -13,6 +13,7 @@ from bglint import tree as t
 from bglint.discover import SourceFile
 from bglint.frozen import by_identity
 from bglint.names import Names
+from bglint.needles import begun
 from bglint.program import Module
 from bglint.values import Cls, Frame, Func, Unknown
 
@@ -33,15 +34,6 @@ _BY_DECORATOR: dict[str, RoleKind] = {
     "on_event": "startup",
 }
 
-_REGISTERS = re.compile(
-    rb"\b(Depends|Security|add_api_route|add_api_websocket_route|add_websocket_route|add_route|Route|WebSocketRoute"
-    rb"|APIRoute|APIWebSocketRoute|add_exception_handler|add_event_handler|add_middleware|lifespan|dispatch)"
-    rb"\s*[=(]\s*([^()]*)"
-)
-_REGISTERING = re.compile(
-    rb"Depends|Security|Route|add_exception_handler|add_event_handler|add_route|add_api_route|add_api_websocket_route"
-    rb"|add_websocket_route|add_middleware|lifespan|dispatch"
-)
 _BY_CALL: dict[bytes, RoleKind] = {
     b"Depends": "dependency",
     b"Security": "dependency",
@@ -59,6 +51,8 @@ _BY_CALL: dict[bytes, RoleKind] = {
     b"add_middleware": "middleware",
     b"dispatch": "middleware",
 }
+_REGISTERING = re.compile(b"|".join(_BY_CALL))
+_REGISTERS = re.compile(rb"\b(%s)\s*[=(]\s*([^()]*)" % _REGISTERING.pattern)
 MOST_CALLERS = 40
 """A name that is called in more places is too common to be looked for."""
 
@@ -209,13 +203,12 @@ class Roles:
         """The lines that may call a function, in files that name its class, too, where it is a method."""
         sources = self._names.program.sources
         klass = function.owner.rpartition(".")[2]
-        begins = name.encode()  # a pattern that begins with the name finds it faster
-        called = re.compile(rb"%s(?<!def %s)(?<!\w%s)\s*\(" % (begins, begins, begins))
+        called = re.compile(begun(rf"\b{name}(?<!def {name})\s*\(").encode())
         near = sources.mentioning(re.compile(f"{klass}|{_snake(klass)}".encode())) if klass else ()
         known = {function.source.path, *(file.path for file in near)}
-        for file in sources.mentioning(re.compile(begins)):
-            if (not klass or file.path in known) and called.search(data := sources.read(file)):
-                yield file, _lines(called, data)
+        for file in sources.mentioning(re.compile(name.encode())):
+            if (not klass or file.path in known) and (lines := _lines(called, sources.read(file))):
+                yield file, lines
 
     def _calls_in(self, around: t.Function, name: str, wanted: t.Function) -> Iterator[Caller]:
         for node in t.nodes_of(around, t.Call):

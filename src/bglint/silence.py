@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bglint.analysis import MARK
 from bglint.config import BASELINE, Config, ConfigError, selects
-from bglint.discover import SourceFile, Sources, decode
+from bglint.discover import UNREADABLE, SourceFile, Sources, decode
 from bglint.frozen import by_value
 from bglint.model import Finding, Problem, Suppressed
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 Definitions = Mapping[str, tuple[str, int]]
 """The path and line of each task's `def`, by the task's name in findings."""
-
-_UNREADABLE = (OSError, SyntaxError, ValueError, LookupError)
 
 
 @by_value
@@ -82,7 +80,7 @@ def _by_comments(
 def _text(file: SourceFile, sources: Sources) -> str | None:
     try:
         return decode(sources.read(file))
-    except _UNREADABLE:  # reported where it is linted
+    except UNREADABLE:  # reported where it is linted
         return None
 
 

@@ -307,12 +307,15 @@ def awaited_there(call: t.Call, function: t.Function) -> bool:
             and _mentions(node.value, holders, call)
         ):
             return isinstance(node, t.Return)
-    return any(_waits_inside(node.function, holders, call) for node in t.nodes_of(function, t.Define))
+    return awaited_in_helper(call, function)
 
 
-def _waits_inside(function: t.Function, holders: set[str], call: t.Call) -> bool:
-    """`async def close(): await writer`, for the function around it."""
-    return any(_mentions(node.value, holders, call) for node in t.nodes_of(function, t.Await))
+def awaited_in_helper(call: t.Call, function: t.Function) -> bool:
+    """`async def close(): await writer` beside `writer = create_task(...)`."""
+    helpers = (node.function for node in t.nodes_of(function, t.Define))
+    waits = [node for helper in helpers for node in t.nodes_of(helper, t.Await)]
+    holders = _holders(call, function) if waits else set()
+    return any(_mentions(node.value, holders, call) for node in waits)
 
 
 def _collects(node: t.Call, holders: set[str], call: t.Call) -> bool:

@@ -73,13 +73,19 @@ def _next(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
 
 
 def _getattr(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    name = names.evaluate(call.argument(1), frame)
-    if len(name) != 1 or not isinstance(name[0], Const) or not isinstance(name[0].value, str):
+    attribute = _constant_text(names, call.argument(1), frame)
+    if attribute is None:
         return ()
-    attribute = name[0].value
     return unique(
         [v for of in _first(names, value, call, frame) for v in members.attribute(names, of, attribute)]
     )
+
+
+def _constant_text(names: Names, expr: t.Expr | None, frame: Frame) -> str | None:
+    """The one text that an expression stands for."""
+    values = names.evaluate(expr, frame)
+    value = values[0].value if len(values) == 1 and isinstance(values[0], Const) else None
+    return value if isinstance(value, str) else None
 
 
 def _super(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
@@ -135,10 +141,10 @@ def _dict_get(names: Names, value: Outside, call: t.Call, frame: Frame) -> Value
 
 
 def _import_module(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
-    name = names.evaluate(call.argument(0), frame)
-    if len(name) != 1 or not isinstance(name[0], Const) or not isinstance(name[0].value, str):
+    name = _constant_text(names, call.argument(0), frame)
+    if name is None:
         return ()
-    found = names.imported(frame.path, name[0].value)
+    found = names.imported(frame.path, name)
     return found if all(isinstance(v, ModuleValue) for v in found) else ()
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from bglint import copies
 from bglint.copies import Copy
-from bglint.discover import SourceFile, Sources, decode
+from bglint.discover import UNREADABLE, SourceFile, Sources, decode
 from bglint.outline import OutlineProblem, outline, parses
 
 PAYS = 20
@@ -39,6 +39,8 @@ class Unreadable:
     def _reads(self, file: SourceFile) -> bool:
         try:
             text = decode(self._sources.read(file))
-            return parses(text) or bool(outline(text, whole=True))
-        except (OSError, ValueError, LookupError, SyntaxError, OutlineProblem):
+            if not parses(text):
+                outline(text, whole=True)
+        except (*UNREADABLE, OutlineProblem):
             return False
+        return True

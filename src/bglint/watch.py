@@ -16,6 +16,7 @@ import click
 
 from bglint.cache import FOLDER
 from bglint.config import ConfigError
+from bglint.copies import Copy
 
 if TYPE_CHECKING:
     from watchfiles import DefaultFilter
@@ -80,17 +81,10 @@ def _filter() -> DefaultFilter:
 
 def _apart(again: Callable[[], None]) -> None:
     """Run in a copy of this process."""
-    if not hasattr(os, "fork"):
+    if hasattr(os, "fork"):
+        Copy(lambda: _once(again)).result()
+    else:
         _once(again)
-        return
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        return
-    try:
-        _once(again)
-    finally:
-        os._exit(0)
 
 
 def _once(again: Callable[[], None]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Visit
-from bglint.sites import TaskSite
+from bglint.sites import TaskSite, awaited_in_helper
 from bglint.values import Coroutine, Frame, Func, Items, Outside, Partial, Value, Values
 
 
@@ -116,22 +116,6 @@ def cancelled_there(site: TaskSite) -> bool:
     """True where the function that starts an asyncio task also stops it, or has a helper that waits for it."""
     if site.kind != "create_task" or site.function is None:
         return False
-    nodes = t.walk_function(site.function)
-    calls = (node for node in nodes if isinstance(node, t.Call))
-    return any(
-        isinstance(call.func, t.Attribute) and call.func.name == "cancel" for call in calls
-    ) or _is_awaited_in_helper(site.call, nodes)
-
-
-def _is_awaited_in_helper(call: t.Call, nodes: tuple[t.Node, ...]) -> bool:
-    """`async def close(): await writer` beside `writer = create_task(...)`."""
-    started = {
-        target.id
-        for node in nodes
-        if isinstance(node, t.Assign) and node.value is call
-        for target in node.targets
-        if isinstance(target, t.Name)
-    }
-    helpers = (node.function for node in nodes if isinstance(node, t.Define))
-    waits = (node for helper in helpers for node in t.nodes_of(helper, t.Await))
-    return any(isinstance(wait.value, t.Name) and wait.value.id in started for wait in waits)
+    calls = (call.func for call in t.nodes_of(site.function, t.Call))
+    cancels = any(isinstance(func, t.Attribute) and func.name == "cancel" for func in calls)
+    return cancels or awaited_in_helper(site.call, site.function)

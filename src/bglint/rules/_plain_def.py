@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bglint import edits, members
 from bglint import tree as t
+from bglint.discover import SourceFile
 from bglint.memo import memo
 from bglint.model import Edit, Fix, Span
 from bglint.project import Project, task_function
@@ -95,7 +96,12 @@ def _handed(project: Project, task: t.Function) -> Iterator[Place]:
 def _places(project: Project, name: str) -> Iterator[Place]:
     """Every use of a name in the code of the project, at last in its tests."""
     pattern = re.compile(rb"\b%s\b" % name.encode())
-    for tests in (False, True):
-        for file in project.sources.mentioning(pattern, tests):
-            if project.program.module(file.path) is not None:
-                yield from ((file.path, *place) for place in edits.uses(project.source(file.path), name))
+    code = project.sources.mentioning(pattern)
+    yield from _uses(project, name, code)
+    yield from _uses(project, name, set(project.sources.mentioning(pattern, tests=True)).difference(code))
+
+
+def _uses(project: Project, name: str, files: Iterable[SourceFile]) -> Iterator[Place]:
+    for file in files:
+        if project.program.module(file.path) is not None:
+            yield from ((file.path, *place) for place in edits.uses(project.source(file.path), name))
