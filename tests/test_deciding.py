@@ -108,6 +108,8 @@ REACHED = {
     "counted up": "slow += 1\nif slow:\n    time.sleep(5)",
     "set in a loop": "for _ in range(3):\n    if slow:\n        time.sleep(5)\n    slow = True",
     "set for a closure": "async def inner():\n    if slow:\n        time.sleep(5)\nslow = True\nawait inner()",
+    "made of itself": "again = again or slow\nif again:\n    time.sleep(5)",
+    "made of each other": "again = more or slow\nmore = again or slow\nif more:\n    time.sleep(5)",
     "handled": "try:\n    if not slow:\n        raise ValueError\nexcept ValueError:\n    pass\ntime.sleep(5)",
     "changed on the way": "async def inner(slow=True):\n    if slow:\n        time.sleep(5)\nasync def outer(**more):\n    more['slow'] = True\n    await inner(**more)\nawait outer(slow=slow)",
 }
@@ -121,3 +123,83 @@ def test_not_reached(tmp_path: Path, body: str) -> None:
 @pytest.mark.parametrize("body", REACHED.values(), ids=REACHED)
 def test_reached(tmp_path: Path, body: str) -> None:
     assert sleeps(tmp_path, "slow=False", "", body)
+
+
+SPREAD = """
+import time
+from fastapi import BackgroundTasks, FastAPI
+app = FastAPI()
+
+async def work(name="", slow=False, **more):
+    if slow:
+        time.sleep(5)
+
+async def fill(options):
+    options["slow"] = True
+
+async def show(options):
+    return options.get("name")
+
+async def options_of(name) -> dict:
+    found = {{}}
+    if name:
+        found["name"] = name
+    return found
+
+async def pair_of(name) -> tuple[dict, str]:
+    return {{"name": name}}, name
+
+async def open_options() -> dict:
+    return load()
+
+async def task(name, others=None):
+{body}
+
+@app.post("/jobs")
+async def start(tasks: BackgroundTasks, name: str):
+    tasks.add_task(task, name)
+"""
+
+LEFT_OUT = {
+    "a display": 'options = {"name": name}\nawait work(**options)',
+    "a display itself": 'await work(**{"name": name})',
+    "dict()": "options = dict(name=name)\nawait work(**options)",
+    "set later": 'options = {}\noptions["name"] = name\nawait work(**options)',
+    "a display in a display": 'first = {"name": name}\noptions = {"more": 1, **first}\nawait work(**options)',
+    "a display in dict()": 'first = {"name": name}\nawait work(**dict(more=1, **first))',
+    "handed back": "options = await options_of(name)\nawait work(**options)",
+    "handed back in a tuple": "options, other = await pair_of(name)\nawait work(**options)",
+    "shown to others": 'options = {"name": name}\nawait show(options)\nawait work(**options)',
+    "handed to a helper": 'async def inner(given):\n    await work(**given)\nawait inner({"name": name})',
+    "asked": 'options = {"name": name}\nif options is not None and "x" not in options:\n    await work(**options)',
+}
+PERHAPS_GIVEN = {
+    "not known": "await work(**others)",
+    "given": 'options = {"name": name, "slow": True}\nawait work(**options)',
+    "set in a branch": 'options = {"name": name}\nif name:\n    options["slow"] = True\nawait work(**options)',
+    "set under a key": 'options = {"name": name}\noptions[name] = True\nawait work(**options)',
+    "updated": 'options = {"name": name}\noptions.update(others)\nawait work(**options)',
+    "filled by a helper": 'options = {"name": name}\nawait fill(options)\nawait work(**options)',
+    "handed to somebody": 'options = {"name": name}\napp.extra(options)\nawait work(**options)',
+    "kept elsewhere": 'options = {"name": name}\nother = options\nother["slow"] = True\nawait work(**options)',
+    "handed back by others": "options = await open_options()\nawait work(**options)",
+    "set after it was handed back": 'options = await options_of(name)\noptions["slow"] = True\nawait work(**options)',
+    "set by a function inside": 'options = {"name": name}\ndef more():\n    options["slow"] = True\nmore()\nawait work(**options)',
+    "one of two": 'options = {"name": name}\nif name:\n    options = others\nawait work(**options)',
+}
+
+
+def sleeps_in(tmp_path: Path, body: str) -> bool:
+    lines = "\n".join(f"    {line}" for line in body.split("\n"))
+    (tmp_path / "main.py").write_text(SPREAD.format(body=lines))
+    return "BG201" in {finding.code for finding in lint([tmp_path]).findings}
+
+
+@pytest.mark.parametrize("body", LEFT_OUT.values(), ids=LEFT_OUT)
+def test_what_a_spread_dict_leaves_out_is_not_given(tmp_path: Path, body: str) -> None:
+    assert not sleeps_in(tmp_path, body)
+
+
+@pytest.mark.parametrize("body", PERHAPS_GIVEN.values(), ids=PERHAPS_GIVEN)
+def test_what_a_spread_dict_may_hold_may_be_given(tmp_path: Path, body: str) -> None:
+    assert sleeps_in(tmp_path, body)

@@ -127,3 +127,40 @@ def test_a_coroutine_fails_where_it_is_awaited(tmp_path: Path, made: str, waits:
 def fails(tmp_path: Path, text: str) -> bool:
     (tmp_path / "main.py").write_text(text)
     return "BG401" in {finding.code for finding in lint([tmp_path]).findings}
+
+
+LATER = """
+from contextlib import asynccontextmanager
+import httpx
+from fastapi import BackgroundTasks, FastAPI
+
+
+class Service:
+    def __init__(self) -> None:
+        self.client = None
+
+    async def push(self) -> None:
+        self.client.post("http://127.0.0.1:9")
+
+
+{made}
+
+
+@asynccontextmanager
+async def lifespan(app):
+    service.client = httpx.Client()
+    yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.post("/pushes")
+async def push(tasks: BackgroundTasks) -> None:
+    tasks.add_task(service.push)
+"""
+
+
+def test_what_a_lifespan_sets_on_an_object_is_known(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(LATER.format(made="service = Service()"))
+    assert "BG202" in {finding.code for finding in lint([tmp_path]).findings}

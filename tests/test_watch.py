@@ -18,13 +18,23 @@ PATIENCE = 120
 """Seconds after which a test that waits in vain is ended."""
 
 
+def _hear_interrupts() -> None:
+    """A shell makes what it starts in the background deaf to them, and the tests with it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Watching:
     """A running `bglint --watch`; everything that it prints comes in lines."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         command = [sys.executable, "-m", "bglint", "--watch", *arguments]
         self.process = subprocess.Popen(
-            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=_hear_interrupts,
         )
         self.lines: Queue[str] = Queue()
         threading.Thread(target=self._read, daemon=True).start()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bglint import deciding, hints, members, special
+from bglint import deciding, filling, hints, members, special, spreading
 from bglint import tree as t
 from bglint.values import (
     Annotation,
@@ -55,13 +55,15 @@ def arguments(names: Names, call: t.Call, frame: Frame, skip: int = 0) -> Argume
     positional: list[Values] = []
     keywords: dict[str, Values] = {}
     for argument in call.arguments[skip:]:
+        if argument.star == "**":
+            found, closed = spreading.keywords(names, argument.value, frame)
+            more = {} if closed or deciding.passed_on(argument.value, frame) else {MORE: ()}
+            keywords.update({**found, **more})
+            continue
         values = names.evaluate(argument.value, frame)
-        if argument.star and not deciding.passed_on(argument.value, frame):
-            keywords[MORE] = ()
         if argument.star == "*":
-            positional.extend(_spread(values))
-        elif argument.star == "**":
-            keywords.update(_spread_keywords(values))
+            keywords.update({} if deciding.passed_on(argument.value, frame) else {MORE: ()})
+            positional.extend(_spread(names, values))
         elif argument.keyword is not None:
             keywords[argument.keyword] = _certain(names, values, argument.value, frame)
         else:
@@ -76,16 +78,14 @@ def _certain(names: Names, values: Values, expr: t.Expr, frame: Frame) -> Values
     return unique([*values, *(v for v in deciding.stable(names, expr, frame) if v == Unknown())])
 
 
-def _spread(values: Values) -> tuple[Values, ...]:
-    return next(
-        (v.items for v in values if isinstance(v, Items) and v.whole and v.kind in ("tuple", "list")), ()
-    )
+def _spread(names: Names, values: Values) -> tuple[Values, ...]:
+    rows = (v for v in values if isinstance(v, Items) and v.kind in ("tuple", "list"))
+    return next((row.items for row in rows if _is_as_displayed(names, row)), ())
 
 
-def _spread_keywords(values: Values) -> dict[str, Values]:
-    mapping = next((v for v in values if isinstance(v, Items) and v.kind == "dict"), None)
-    pairs = zip(mapping.keys, mapping.items, strict=False) if mapping else ()
-    return {key: value for key, value in pairs if isinstance(key, str)}
+def _is_as_displayed(names: Names, value: Items) -> bool:
+    """True where each position is known."""
+    return value.whole and filling.filled(names, value) is value
 
 
 def lighter(given: Arguments) -> Arguments:
@@ -110,7 +110,9 @@ def bind(names: Names, func: Func, positional: tuple[Values, ...], keywords: Map
     given = _given(function, positional, rest)
     if whole:
         given = {**_defaults(names, func, given), **given}
-    return names.frame(function, function.source.path, _kept(given), func.closure)
+    options = {name: given.pop(name) for name in spreading.options(names, function, given)}
+    bindings = sorted((*_kept(given), *options.items()), key=lambda pair: pair[0])
+    return names.frame(function, function.source.path, tuple(bindings), func.closure)
 
 
 def _given(
@@ -142,7 +144,7 @@ def _defaults(names: Names, func: Func, given: Mapping[str, Values]) -> dict[str
     return {name: values for name, values in found.items() if Unknown() not in values}
 
 
-def _kept(given: dict[str, Values]) -> tuple[tuple[str, Values], ...]:
+def _kept(given: Mapping[str, Values]) -> tuple[tuple[str, Values], ...]:
     """The bindings that tell a callee something, in a fixed order.
 
     Every difference makes another frame to follow: what only says "some text" is forgotten, and constructors that are
@@ -362,7 +364,7 @@ def _stamped(value: Value, birth: Birth, manager: Value) -> Value:
 def element(names: Names, value: Value) -> Values:
     """What iterating over a value gives."""
     if isinstance(value, Items):
-        return unique(list(value.elements())) or (Unknown(value.birth),)
+        return unique(list(filling.filled(names, value).elements())) or (Unknown(value.birth),)
     if isinstance(value, Generator):
         declared = unique([v for kind in _declared(names, value.call) for v in element(names, kind)])
         return known(declared) or yielded(names, value)
@@ -373,7 +375,7 @@ def element(names: Names, value: Value) -> Values:
 
 def nth(names: Names, value: Value, index: int) -> Values:
     """What unpacking gives at one position."""
-    if isinstance(value, Items) and value.whole and index < len(value.items):
+    if isinstance(value, Items) and _is_as_displayed(names, value) and index < len(value.items):
         return value.items[index]
     return element(names, value)
 
@@ -400,16 +402,18 @@ def at_key(names: Names, value: Items, index: t.Expr | None, frame: Frame) -> Va
     keys = (
         [v.value for v in names.evaluate(index, frame) if isinstance(v, Const)] if index is not None else []
     )
-    if len(keys) == 1 and value.kind == "dict" and keys[0] in value.keys:
-        return value.items[value.keys.index(keys[0])]
+    full = filling.filled(names, value)
+    if len(keys) == 1 and full.kind == "dict" and keys[0] in full.keys:
+        under = (values for key, values in zip(full.keys, full.items, strict=False) if key == keys[0])
+        return unique([v for values in under for v in values])
     if (
         len(keys) == 1
         and isinstance(keys[0], int)
-        and value.whole
+        and _is_as_displayed(names, value)
         and -len(value.items) <= keys[0] < len(value.items)
     ):
         return value.items[keys[0]]
-    return unique(list(value.elements())) or (Unknown(value.birth),)
+    return unique(list(full.elements())) or (Unknown(value.birth),)
 
 
 def arithmetic(names: Names, expr: t.Operation, frame: Frame) -> Values:

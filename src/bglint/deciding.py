@@ -355,7 +355,7 @@ def _name(names: Names, expr: t.Name, frame: Frame) -> Values:
             untouched = not _rebound(names, current, expr.id, at)
             return (current.binding(expr.id) if untouched else None) or (Unknown(),)
         if expr.id in scope(current.function).bindings:
-            return _local(names, expr.id, current)
+            return _local(names, expr, current, inside=at is not None)
         at, current = None, current.closure
     return (Unknown(),)
 
@@ -387,12 +387,14 @@ def _augmented(function: t.Function) -> frozenset[str]:
     return frozenset(target.id for node in changed for target in node.targets if isinstance(target, t.Name))
 
 
-def _local(names: Names, name: str, frame: Frame) -> Values:
-    """A name that is assigned once, whatever happens: `wanted = background and not quiet`."""
+def _local(names: Names, use: t.Name, frame: Frame, *, inside: bool) -> Values:
+    """A name that is assigned once, before its use, whatever happens: `wanted = background and not quiet`."""
     assert frame.function is not None
-    every = scope(frame.function).bindings[name]
-    only = every[0] if len(every) == 1 and name not in _augmented(frame.function) else None
+    every = scope(frame.function).bindings[use.id]
+    only = every[0] if len(every) == 1 and use.id not in _augmented(frame.function) else None
     if only is None or only.value is None or only.steps or only.chain or only.kind != "assign":
+        return (Unknown(),)
+    if inside and not all(part.at < use.at for part in t.walk(only.value)):
         return (Unknown(),)
     return stable(names, only.value, frame)
 

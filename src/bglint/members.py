@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from bglint import appstate, calling, hints
+from bglint import attributes, calling, filling, hints
 from bglint import tree as t
 from bglint.memo import memo
 from bglint.outline import Entry
@@ -42,8 +42,8 @@ PROPERTIES = {"property", "cached_property", "computed_field", "hybrid_property"
 
 def attribute(names: Names, value: Value, name: str) -> Values:
     """What the attribute `name` of a value stands for."""
-    if appstate.is_state(names, value):
-        found = appstate.kept(names, name)
+    if attributes.is_state(names, value):
+        found = attributes.in_state(names, name)
         if found:
             return found
     if isinstance(value, Outside):
@@ -230,7 +230,7 @@ def _member(names: Names, value: Instance | Cls | Super, name: str) -> Values:
     if isinstance(target, Instance):
         assigned = _assigned(names, target, name)
         if known(assigned):
-            return assigned
+            return _set_later(names, target, name) if _is_unset(target, assigned) else assigned
     declared = _declared(names, target, name)
     if known(declared):
         return declared
@@ -238,6 +238,16 @@ def _member(names: Names, value: Instance | Cls | Super, name: str) -> Values:
     return (
         inherited or declared or ((Missing(None, name),) if is_closed(names, target.klass) else (Unknown(),))
     )
+
+
+def _is_unset(target: Instance, values: Values) -> bool:
+    """True for None in an object that a module makes: a lifespan or a start-up handler may set it later."""
+    made = target.birth.frame.function is None if target.birth is not None else False
+    return made and all(v == Const(value=None) for v in values)
+
+
+def _set_later(names: Names, target: Instance, name: str) -> Values:
+    return attributes.in_objects(names, target.klass, name) or (Const(value=None),)
 
 
 def is_closed(names: Names, klass: Class) -> bool:
@@ -379,7 +389,7 @@ def _assigned_by(
     frame = method_frame(names, function, target, klass)
     self_name = function.parameters[0].name
     for binding in _self_bindings(function, self_name).get(name, ()):
-        values = names.evaluate(binding[0], frame)
+        values = filling.named(names.evaluate(binding[0], frame), binding[0], f"self.{name}")
         if binding[1] == "enter":
             birth = Birth("with", frame, binding[0], name)
             values = unique([v for value in values for v in calling.entered(names, value, birth)])
@@ -467,8 +477,7 @@ def _class_entry(names: Names, module: object, entry: Entry, klass: Class, name:
         values = names.binding(binding, frame) if binding.value is not None else ()
         solid = tuple(v for v in known(values) if not isinstance(v, Const) and not _is_field(v))
         if not solid and expr is not None:
-            outer = frame
-            return hints.typed(names, expr, outer)
+            return hints.typed(names, expr, frame)
         return values
     return ()
 

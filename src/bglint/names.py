@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from bglint import calling, deciding, hints, members
+from bglint import calling, deciding, filling, hints, members, spreading
 from bglint import tree as t
 from bglint.knowledge import Knowledge
 from bglint.outline import Entry
@@ -172,8 +172,12 @@ class Names:
         return (Items(birth, expr.kind, tuple(self.evaluate(item, frame) for item in expr.items)),)
 
     def _mapping(self, expr: t.Mapping, frame: Frame) -> Values:
-        keys = tuple(k.value if isinstance(k, t.Constant) else None for k, _ in expr.items)
-        items = tuple(self.evaluate(value, frame) for _, value in expr.items)
+        pairs: list[tuple[object, Values]] = []
+        for key, value in expr.items:
+            found, closed = spreading.keywords(self, value, frame) if key is None else ({}, False)
+            own = (key.value if isinstance(key, t.Constant) else None, self.evaluate(value, frame))
+            pairs.extend(found.items() if closed else [own])
+        keys, items = tuple(key for key, _ in pairs), tuple(values for _, values in pairs)
         return (Items(Birth("display", frame, expr), "dict", items, keys),)
 
     def _comprehension(self, expr: t.Comprehension, frame: Frame) -> Values:
@@ -244,6 +248,7 @@ class Names:
         values = self.evaluate(binding.value, frame)
         for step in binding.steps:
             values = unique([v for value in values for v in self._step(value, step, binding, frame)])
+        values = filling.named(values, binding.value, binding.name)
         if binding.annotation is not None and all(anonymous(value) for value in known(values)):
             declared = hints.typed(self, binding.annotation, frame)
             return self._named(known(values), declared) if known(values) else declared

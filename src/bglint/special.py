@@ -47,6 +47,8 @@ def _first(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
 def _gathered(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
     """list(x), sorted(x) ...: the elements of x."""
     kind = value.name.rpartition(".")[2]
+    if not call.arguments:
+        return (Items(Birth("display", frame, call), _GATHERED.get(kind, kind)),)
     found: list[Value] = []
     for source in _first(names, value, call, frame):
         whole = isinstance(source, Items) and source.kind != "dict"
@@ -59,6 +61,23 @@ def _gathered(names: Names, value: Outside, call: t.Call, frame: Frame) -> Value
 
 
 _GATHERED = {"sorted": "list", "reversed": "list", "iter": "iterator", "aiter": "iterator"}
+
+
+def _dict(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    """`dict(a=1, **others)`; `dict()`."""
+    positional, keywords = calling.arguments(names, call, frame)
+    if positional or calling.MORE in keywords:
+        return ()
+    return (Items(Birth("display", frame, call), "dict", tuple(keywords.values()), tuple(keywords)),)
+
+
+def _made_empty(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
+    """`deque(maxlen=9)`, `defaultdict(list)`: nothing in them yet."""
+    last = value.name.rpartition(".")[2]
+    filled_at_once = [a for a in call.arguments if a.keyword != "maxlen"][last == "defaultdict" :]
+    if filled_at_once:
+        return ()
+    return (Items(Birth("display", frame, call), "list" if last == "deque" else "dict"),)
 
 
 def _cast(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values:
@@ -159,11 +178,15 @@ SPECIAL: dict[str, Callable[[Names, Outside, t.Call, Frame], Values]] = {
     "builtins.type": _type,
     "builtins.enumerate": _enumerate,
     "builtins.zip": _zip,
+    "builtins.dict": _dict,
     "builtins.dict.values": _dict_values,
     "builtins.dict.items": _dict_items,
     "builtins.dict.get": _dict_get,
     "builtins.dict.pop": _dict_get,
     "importlib.import_module": _import_module,
+    **dict.fromkeys(
+        ("collections.deque", "collections.defaultdict", "collections.OrderedDict"), _made_empty
+    ),
     **dict.fromkeys(
         (
             "builtins.list", "builtins.tuple", "builtins.set", "builtins.sorted", "builtins.reversed", "builtins.iter",

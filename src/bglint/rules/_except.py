@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.values import Frame, Outside
+from bglint.values import Frame, Func, Outside
 
 LOGS = {
     "debug",
@@ -54,7 +54,7 @@ def told(project: Project, handler: t.Handler, frame: Frame) -> Told:
         return Told.ALL
     calls = [node for node in nodes if isinstance(node, t.Call)]
     logged = [call for call in calls if is_log(project, call, frame)]
-    if any(_with_traceback(call) for call in logged):
+    if any(_with_traceback(call) or _helper_with_traceback(project, call, frame) for call in logged):
         return Told.ALL
     return Told.MESSAGE if any(mentions(call, name) for call in logged) else Told.NOTHING
 
@@ -123,6 +123,20 @@ def _with_traceback(call: t.Call) -> bool:
         isinstance(p, t.Attribute | t.Name) and t.last_name(p) in ("format_exc", "format_exception")
         for p in parts
     )
+
+
+def _helper_with_traceback(project: Project, call: t.Call, frame: Frame) -> bool:
+    """True for a function of the project that comes to `logger.exception(...)`, like `log_exception`."""
+    helpers = (v.function for v in project.evaluate(call.func, frame) if isinstance(v, Func))
+    return any(
+        t.last_name(inner.func) in _WITH_TRACEBACK or _is_true(inner.keyword("exc_info"))
+        for helper in helpers
+        for inner in t.nodes_of(helper, t.Call)
+    )
+
+
+def _is_true(expr: t.Expr | None) -> bool:
+    return isinstance(expr, t.Constant) and expr.value is True
 
 
 def _keeps(project: Project, node: t.Node, name: str | None, frame: Frame) -> bool:

@@ -19,6 +19,7 @@ _CONTAINERS = (
     "collections.deque", "collections.Counter",
 )  # fmt: skip
 _FILLING = {"append", "add", "update", "extend", "insert", "setdefault", "appendleft"}
+_EMPTYING = {"discard", "remove"}
 _INCIDENTAL = re.compile(
     r"(?i)cache|memo|lock|pool|client|engine|metric|stat(istic)?s$|counter|semaphore|limit|registry|registered|connection"
     r"|websocket|socket|usage|last_(used|seen|access)|_counts?$|subscriber|listener|handler|loaded|model|plugin|logger|warned|singleton|instance|seen"
@@ -46,13 +47,15 @@ def written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
 
 
 def _changed(node: t.Node) -> Iterator[t.Expr]:
-    """`x` of `x[key] = value`, `x[key]["state"] = value`, `x.append(value)`."""
+    """`x` of `x[key] = value`, `x[key]["state"] = value`, `x.append(value)`; of `x.discard`, which may be handed on."""
     if isinstance(node, t.Assign):
         for target in node.targets:
             if isinstance(target, t.Subscript):
                 yield _innermost(target)
     elif isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name in _FILLING:
         yield _innermost(node.func.value)
+    elif isinstance(node, t.Attribute) and node.name in _EMPTYING:
+        yield _innermost(node.value)
 
 
 def _innermost(expr: t.Expr) -> t.Expr:

@@ -217,9 +217,22 @@ def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
     calls, remote = _work(project, visit.frame)
     if not remote.isdisjoint(parts) or (visit.depth < NEAR and not calls.isdisjoint(parts)):
         return True
-    return any(isinstance(node, t.Await | t.Raise) for node in parts) or (
-        visit.before is None and bool(_calls(parts))
+    waits = (node for node in parts if isinstance(node, t.Await) and not _is_safe(project, node, visit.frame))
+    return (
+        any(waits)
+        or any(isinstance(node, t.Raise) for node in parts)
+        or (visit.before is None and bool(_calls(parts)))
     )
+
+
+def _is_safe(project: Project, node: t.Await, frame: Frame) -> bool:
+    """True for `await queue.put(item)` and the like, which do not fail."""
+    func = node.value.func if isinstance(node.value, t.Call) else None
+    values = project.evaluate(func, frame) if func is not None else ()
+    return any(isinstance(v, Outside) and v.name in _SAFE for v in values)
+
+
+_SAFE = ("asyncio.Queue.put", "asyncio.sleep", "asyncio.Event.wait", "anyio.sleep")
 
 
 @memo

@@ -13,6 +13,7 @@ from bglint.rules._contacts import Meeting, argument, blocking_again, number
 from bglint.rules._loops import at_least, is_range
 from bglint.rules._offload import blocked
 from bglint.rules._weight import a_queue
+from bglint.values import Items
 
 MANY_TURNS = 1_000_000
 _LEVELS: dict[str, Level] = {"heavy": "error", "medium": "warning"}
@@ -79,7 +80,7 @@ def cpu_on_event_loop(project: Project) -> Iterator[Finding]:
     more than a fifth of a second there, the others do not.
     """
     for meeting in blocking_again(project, "cpu"):
-        if meeting.fact.weight and not _only_stores(project, meeting):
+        if meeting.fact.weight and not _only_stores(project, meeting) and not _is_of_lists(project, meeting):
             level = _LEVELS[meeting.fact.weight]
             yield blocked(project, "BG208", meeting, "computes for long", level=level)
     yield from _long_loops(project)
@@ -89,6 +90,13 @@ def _only_stores(project: Project, meeting: Meeting) -> bool:
     """True for `zlib.compress(data, 0)`: the level 0 copies."""
     level = argument(meeting.contact, 1, "level")
     return meeting.contact.name == "zlib.compress" and number(project, level, meeting.frame) == 0
+
+
+def _is_of_lists(project: Project, meeting: Meeting) -> bool:
+    """True for `numpy.linalg.lstsq(x, y)` of tuples or lists that Python made: those are short."""
+    given = argument(meeting.contact, 0) if meeting.contact.name.startswith("numpy.") else None
+    values = project.evaluate(given, meeting.frame) if given is not None else ()
+    return any(isinstance(value, Items) for value in values)
 
 
 def _long_loops(project: Project) -> Iterator[Finding]:
