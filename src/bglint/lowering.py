@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from bglint import tree as t
+from bglint.older import older
 
 
 def lower(text: str, source: t.Source, owner: str = "", parent: str = "") -> t.Block:
@@ -26,7 +27,11 @@ def lower(text: str, source: t.Source, owner: str = "", parent: str = "") -> t.B
 def _parsed(text: str) -> list[ast.stmt]:
     """An indented slice is put below an `if`, which shifts its lines by one."""
     wrapped = text[:1] in (" ", "\t")
-    module: Any = ast.parse("if 1:\n" + text if wrapped else text)
+    written = "if 1:\n" + text if wrapped else text
+    try:
+        module: Any = ast.parse(written)
+    except SyntaxError:
+        module = ast.parse(older(written))
     return list(module.body[0].body if wrapped else module.body)
 
 

@@ -16,6 +16,7 @@ from symtable import symtable
 from typing import Literal
 
 from bglint.frozen import by_value
+from bglint.older import older
 from bglint.skeleton import definitions, skeleton
 
 Kind = Literal["function", "class", "import", "assign", "statement"]
@@ -113,17 +114,21 @@ def parses(text: str) -> bool:
     """True for what the running Python reads. A table of symbols is made twice as fast as the `ast` of a module."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            symtable(text, "<module>", "exec")
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
+        return _has_symbols(text) or ((plain := older(text)) != text and _has_symbols(plain))
+
+
+def _has_symbols(text: str) -> bool:
+    try:
+        symtable(text, "<module>", "exec")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
     return True
 
 
 def _of_skeleton(text: str) -> Outline | None:
     """None where something may have got lost: a line in a text that looks like a `def`."""
     try:
-        entries = tuple(_entries(ast.parse(skeleton(text)).body, False))
+        entries = tuple(_entries(_parsed(skeleton(text)).body, False))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     found = sum(entry.kind in ("function", "class") for entry in entries)
@@ -132,10 +137,20 @@ def _of_skeleton(text: str) -> Outline | None:
 
 def _of_whole(text: str) -> Outline:
     try:
-        module = ast.parse(text)
+        module = _parsed(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return _newer(text, error)
     return Outline(tuple(_entries(module.body, False)))
+
+
+def _parsed(text: str) -> ast.Module:
+    try:
+        return ast.parse(text)
+    except SyntaxError:
+        plain = older(text)
+        if plain == text:
+            raise
+    return ast.parse(plain)
 
 
 def _newer(text: str, error: Exception) -> Outline:
