@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import TypeGuard
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project, dotted
+from bglint.project import Project, dotted, short_function
 from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import path
@@ -103,11 +105,7 @@ def endless_task(project: Project) -> Iterator[Finding]:
 
 
 def _finding(project: Project, loop: t.For | t.While, visit: Visit) -> Finding:
-    task = project.task_name(visit.site)
-    message = (
-        f"This loop never ends, so the task `{task}` never ends: "
-        "each request starts one more, and shutdown waits for all of them."
-    )
+    message = f"This loop never ends, {_what_runs_on(project, visit)}"
     cure = (
         "Start it once, in the application's lifespan, and cancel it there; "
         "or run it as a worker of its own; or give the loop an end."
@@ -115,6 +113,29 @@ def _finding(project: Project, loop: t.For | t.While, visit: Visit) -> Finding:
     return finding(
         project, "BG302", loop, visit.frame, message, cure, site=visit.site, visit=visit, last="never ends"
     )
+
+
+def _what_runs_on(project: Project, visit: Visit) -> str:
+    task, started = project.task_name(visit.site), _started_beside(visit)
+    if started:
+        return (
+            f"and the task `{task}` starts `{started}` beside itself: each request leaves one more running."
+        )
+    if visit.site.kind == "create_task":
+        return f"so `{task}` never ends: each request leaves one more running."
+    return (
+        f"so the task `{task}` never ends: each request starts one more, and shutdown waits for all of them."
+    )
+
+
+def _started_beside(visit: Visit) -> str:
+    """The function that is started with `create_task` on the way, which the task does not wait for; "" for none."""
+    below = list(visit.up(visit.site.call))
+    for (inner, _), (outer, node) in pairwise(below):
+        body = t.walk_function(outer.frame.function) if outer.frame.function is not None else ()
+        if _is_started(node, body) and inner.frame.function is not None:
+            return short_function(inner.frame.function)
+    return ""
 
 
 def _endless_loops(project: Project, visit: Visit) -> Iterator[t.For | t.While]:
@@ -235,22 +256,38 @@ def _asked(project: Project, frame: Frame, node: t.Node) -> set[str]:
     """What the questions on the way to a place are about: around it, or before it where their answer leaves."""
     assert frame.function is not None
     around = [holder for holder, part in project.chain(node, frame.function) if part == "body"]
-    before = [
-        holder
-        for holder in frame.function.body
-        if isinstance(holder, t.Branch) and holder.at < node.at and isinstance(holder.body[-1], t.Return)
-    ]
-    tests = [holder.test for holder in (*around, *before) if isinstance(holder, t.Branch)]
-    return {name for part in t.walk(*tests) if (name := _thing(part))}
+    before = [holder for holder in frame.function.body if holder.at < node.at and _may_return(holder)]
+    questions = [question for holder in (*around, *before) if (question := _question(holder)) is not None]
+    return {name for part in t.walk(*questions) if (name := _thing(part))}
+
+
+def _question(holder: t.Node) -> t.Expr | None:
+    """The test of an `if`; what is searched by a loop: `for one in made: if ...: return one`."""
+    if isinstance(holder, t.Branch):
+        return holder.test
+    return holder.iterable if isinstance(holder, t.For) else None
+
+
+def _may_return(holder: t.Statement) -> bool:
+    if isinstance(holder, t.For):
+        return any(isinstance(inner, t.Branch) and _may_return(inner) for inner in holder.body)
+    return isinstance(holder, t.Branch) and isinstance(holder.body[-1], t.Return)
 
 
 def _kept(body: tuple[t.Node, ...]) -> set[str]:
     targets = (target for node in body if isinstance(node, t.Assign) for target in node.targets)
-    return {name for target in targets if (name := _thing(target))}
+    filled = (node.func.value for node in body if isinstance(node, t.Call) and _fills(node.func))
+    return {name for place in (*targets, *filled) if (name := _thing(place))}
+
+
+def _fills(func: t.Expr) -> TypeGuard[t.Attribute]:
+    return isinstance(func, t.Attribute) and func.name in ("append", "add", "setdefault")
 
 
 def _thing(expr: t.Node) -> str:
-    """The name of a global or attribute, also where `hasattr` asks for it."""
+    """The name of a global or attribute, also where `hasattr` asks for it, or of the dict that it is kept in."""
+    if isinstance(expr, t.Subscript):
+        return _thing(expr.value)
     if isinstance(expr, t.Constant):
         return expr.value if isinstance(expr.value, str) else ""
     return expr.name if isinstance(expr, t.Attribute) else expr.id if isinstance(expr, t.Name) else ""
