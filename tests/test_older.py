@@ -8,7 +8,7 @@ import pytest
 
 from bglint import body, lint, lowering, outline_newer
 from bglint import tree as t
-from bglint.older import older
+from bglint.older import older, oldest
 from bglint.outline import Outline, outline, parses
 from tests.test_lowering import written
 
@@ -17,7 +17,7 @@ WRITTEN = {
     "async def first[T: int = dict[str, int]](x): ...": "async def first                         (x): ...",
     "class Box[T]:\n    pass": "class Box   :\n    pass",
     "class Box[*Ts, **P](Base[Ts]):\n    pass": "class Box          (Base[Ts]):\n    pass",
-    "def first[\n    T,\n](x): ...": "def first \n      \n (x): ...",
+    "def first[\n    T,\n](x): ...": "def first\\\n     \\\n (x): ...",
     "type Name = str": "Name      = str",
     "    type Names[T] = list[T]": "    Names         = list[T]",
     "type = 1": "type = 1",
@@ -25,7 +25,19 @@ WRITTEN = {
     "names[0] = 1": "names[0] = 1",
     "def first[T": "def first[T",
 }
-MODULE = """\
+FORMATTED = {
+    "x = f\"{names['a']}\" # it's": 'x = "             " # it\'s',
+    "x = f'{names['a']}'": 'x = "             "',
+    'x = f"{"}"}" + \'"\'': """x = "      " + '"'""",
+    'x = "f" + f"{1}"': 'x = "f" + "    "',
+    'x = rf"{{" f"a"': 'x = "    " "  "',
+    "x = f'{\n1}'": 'x = """\n"""',
+    'x = f"""a\n{"""b"""}\n"""': 'x = """  \n         \n"""',
+    "x = f'a": "x = f'a",
+    'x = "it\'s" + f"{1}"': 'x = "it\'s" + "    "',
+    'x = "\\"" + f"{1}"': 'x = "\\"" + "    "',
+}
+MODULE = '''\
 from fastapi import FastAPI
 
 type Names = list[str]
@@ -42,18 +54,26 @@ class Box[T]:
 def plain[T](
     x: T,
 ) -> T:
-    return x
+    TEXT = """
+at the margin"""
+    return f"{x["a"]} {
+        x}"
 
 
 if True:
     async def late[*Ts](): ...
-"""
+'''
 
 
 @pytest.mark.parametrize(("text", "expected"), WRITTEN.items())
 def test_each_character_keeps_its_place(text: str, expected: str) -> None:
     assert older(text) == expected
     assert len(expected) == len(text)
+
+
+@pytest.mark.parametrize(("text", "expected"), FORMATTED.items())
+def test_formatted_texts_are_emptied(text: str, expected: str) -> None:
+    assert oldest(text) == expected
 
 
 def test_the_outline_is_that_of_libcst() -> None:

@@ -18,6 +18,7 @@ from bglint.values import Birth, Const, Frame, Instance, Items, Value, Values, k
 
 if TYPE_CHECKING:
     from bglint.names import Names
+    from bglint.program import Module
 
 _ONE = {"append": 0, "appendleft": 0, "add": 0, "put_nowait": 0, "insert": 1, "setdefault": 1}
 """Methods that put one value in, with the position of that value."""
@@ -129,15 +130,25 @@ def _holds(holder: t.Expr, name: str, own: str) -> bool:
 
 def _global_places(names: Names, birth: Birth) -> Iterator[tuple[Frame, Put]]:
     """In the module itself; everywhere where it was made empty, to be filled by others."""
+    module = names.program.module(birth.frame.path)
+    if module is None or not module.outline.named(birth.name):  # it is an attribute of a class
+        return
     pattern = rf"\b{birth.name}{_PUTTING}"
-    sources = names.program.sources
     is_empty = isinstance(birth.node, (t.Collection, t.Mapping)) and not birth.node.items
-    others = sources.mentioning(re.compile(begun(pattern).encode())) if is_empty else ()
-    for path in dict.fromkeys((birth.frame.path, *(file.path for file in others))):
+    others = _importing(names, module, pattern) if is_empty else ()
+    for path in dict.fromkeys((birth.frame.path, *others)):
         for frame, put in _putting_in(names, path, re.compile(pattern)):
             held = names.evaluate(put.holder, frame)
             if any(isinstance(v, Items) and v.birth is not None and v.birth.node is birth.node for v in held):
                 yield frame, put
+
+
+def _importing(names: Names, module: Module, pattern: str) -> Iterator[str]:
+    """The files with a match that may import a module: they name it, or its package."""
+    sources, last = names.program.sources, module.file.module.rpartition(".")[2]
+    near = {file.path for file in sources.mentioning(re.compile(rf"\b{last}\b".encode()))}
+    found = sources.mentioning(re.compile(begun(pattern).encode()))
+    yield from (file.path for file in found if file.path in near)
 
 
 def _putting_in(names: Names, path: str, pattern: re.Pattern[str]) -> Iterator[tuple[Frame, Put]]:

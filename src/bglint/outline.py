@@ -16,7 +16,7 @@ from symtable import symtable
 from typing import Literal
 
 from bglint.frozen import by_value
-from bglint.older import older
+from bglint.older import oldest
 from bglint.skeleton import definitions, skeleton
 
 Kind = Literal["function", "class", "import", "assign", "statement"]
@@ -114,7 +114,7 @@ def parses(text: str) -> bool:
     """True for what the running Python reads. A table of symbols is made twice as fast as the `ast` of a module."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return _has_symbols(text) or ((plain := older(text)) != text and _has_symbols(plain))
+        return _has_symbols(text) or _has_symbols(oldest(text))
 
 
 def _has_symbols(text: str) -> bool:
@@ -144,13 +144,11 @@ def _of_whole(text: str) -> Outline:
 
 
 def _parsed(text: str) -> ast.Module:
+    """Raises SyntaxError for what cannot be read in an older way either."""
     try:
         return ast.parse(text)
     except SyntaxError:
-        plain = older(text)
-        if plain == text:
-            raise
-    return ast.parse(plain)
+        return ast.parse(oldest(text))
 
 
 def _newer(text: str, error: Exception) -> Outline:
