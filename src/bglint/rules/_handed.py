@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Visit
+from bglint.rules._parents import parent
 from bglint.sites import TaskSite, awaited_in_helper
 from bglint.values import Coroutine, Frame, Func, Items, Outside, Partial, Value, Values
 
@@ -67,21 +68,29 @@ def _held(project: Project, target: Value) -> Iterator[Value]:
         if target.bound is not None:
             yield target.bound
         if target.closure is not None:
-            yield from _captured(project, target.function, target.closure)
+            yield from _captured(project, target, target.closure)
 
 
-def _captured(project: Project, function: t.Function, closure: Frame) -> Iterator[Value]:
+def _captured(project: Project, nested: Func, closure: Frame) -> Iterator[Value]:
     """What a nested function reads of the function around it."""
-    local = project.scope(function)
-    for node in t.walk_function(function):
-        if (
-            not isinstance(node, t.Name)
-            or node.id in local.bindings
-            or function.parameter(node.id) is not None
-        ):
+    function = nested.function
+    local, inside = project.scope(function), project.bind(nested, (), {})
+    for node in t.nodes_of(function, t.Name):
+        if node.id in local.bindings or function.parameter(node.id) is not None:
             continue
         if _binds(project, closure, node.id):
-            yield from spread(project.names.lookup(node.id, closure))
+            values, fact = project.names.lookup(node.id, closure), _fact(node, function)
+            of_outside = fact is not None and all(isinstance(value, Outside) for value in values)
+            yield from spread(project.evaluate(fact, inside) if of_outside else values)
+
+
+def _fact(name: t.Name, function: t.Function) -> t.Attribute | None:
+    """`file.name` around `file`: what a closed file tells as well."""
+    read = parent(name, function)
+    return read if isinstance(read, t.Attribute) and read.name in _FACTS else None
+
+
+_FACTS = {"name", "closed", "mode", "encoding"}
 
 
 def _binds(project: Project, frame: Frame, name: str) -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project, dotted, short_function
+from bglint.project import Project, dotted, name_of, short_function
 from bglint.rule import finding, rule
+from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
 from bglint.rules._handed import cancelled_there, handed, worked_with
 from bglint.rules._owners import closes, is_resource
@@ -105,27 +107,36 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
     """
     for site in project.sites:
         if not cancelled_there(site):
-            for birth in dict.fromkeys(_closed(project, site)):
-                yield _report(project, site, birth)
+            own = _closed_by(project, site)
+            for birth, close in dict.fromkeys(_closed(project, site)):
+                if birth not in own:
+                    yield _report(project, site, birth, close)
 
 
-def _closed(project: Project, site: TaskSite) -> Iterator[Birth]:
-    """The `with` bindings of the request that reach the task."""
+def _closed_by(project: Project, site: TaskSite) -> set[Birth | None]:
+    """What the task does nothing with but close it: `add_task(client.aclose)`."""
+    if not isinstance(site.handed, t.Attribute) or site.handed.name not in _CLOSING:
+        return set()
+    return {value.birth for value in project.evaluate(site.handed.value, site.frame)}
+
+
+def _closed(project: Project, site: TaskSite) -> Iterator[tuple[Birth, t.Call | None]]:
+    """What the request closes and the task is given: where it was bound, and the call that closes it by hand."""
     for value in handed(project, site):
-        yield from (birth for source in sources(project, value) for birth in _block(project, site, source))
+        yield from (closed for source in sources(project, value) for closed in _block(project, site, source))
     own = {visit.frame.function for visit in project.visits(site)}
     for value, _ in worked_with(project, site):
         if value.birth is not None and value.birth.frame.function not in own:
             yield from _block(project, site, value)
 
 
-def _block(project: Project, site: TaskSite, value: Value) -> Iterator[Birth]:
+def _block(project: Project, site: TaskSite, value: Value) -> Iterator[tuple[Birth, t.Call | None]]:
     """The `with` that bound a value, if it closes it and is over when the task runs."""
     birth = value.birth
     if upload_of(project, value) is not None:
         return  # BG602 knows more of uploads
-    if birth is not None and birth.kind == "call" and _is_closed_by_hand(project, site, value, birth):
-        yield birth
+    if birth is not None and birth.kind == "call":
+        yield from ((birth, close) for close in _closes_by_hand(project, site, value, birth))
     if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):
         return
     if not _ends_before_tasks(project, site, birth.frame):
@@ -135,7 +146,7 @@ def _block(project: Project, site: TaskSite, value: Value) -> Iterator[Birth]:
     if any(closes(project, each.func, value, birth.name, call=each.call) for each in generators) or (
         not generators and is_resource(value, birth.name)
     ):
-        yield birth
+        yield birth, None
 
 
 def _ends_before_tasks(project: Project, site: TaskSite, frame: Frame) -> bool:
@@ -146,20 +157,24 @@ def _ends_before_tasks(project: Project, site: TaskSite, frame: Frame) -> bool:
     return adds_it and project.framework(frame.path).closes_before_tasks is True
 
 
-def _is_closed_by_hand(project: Project, site: TaskSite, value: Value, birth: Birth) -> bool:
-    """True where the handler that made a session or client itself calls its `close()`."""
+_CLOSING = ("close", "aclose")
+
+
+def _closes_by_hand(project: Project, site: TaskSite, value: Value, birth: Birth) -> Iterator[t.Call]:
+    """The first call with which the handler that made a session or client closes it itself."""
     function = birth.frame.function
     if function is None or function.is_generator or not is_resource(value):
-        return False
+        return
     added = [node for frame, node in way_to(site) if frame == birth.frame]
-    return any(
-        isinstance(node, t.Call)
-        and isinstance(node.func, t.Attribute)
-        and node.func.name in ("close", "aclose")
-        and _meets_task(project, node, birth, added)
-        and value in project.evaluate(node.func.value, birth.frame)
-        for node in t.walk_function(function)
-    )
+    for node in t.nodes_of(function, t.Call):
+        if (
+            isinstance(node.func, t.Attribute)
+            and node.func.name in _CLOSING
+            and _meets_task(project, node, birth, added)
+            and value in project.evaluate(node.func.value, birth.frame)
+        ):
+            yield node
+            return
 
 
 def _meets_task(project: Project, close: t.Call, birth: Birth, added: list[t.Node]) -> bool:
@@ -168,7 +183,11 @@ def _meets_task(project: Project, close: t.Call, birth: Birth, added: list[t.Nod
     closing = project.chain(close, birth.frame.function)
     if any(part.startswith("handler") for _, part in closing):
         return False
-    chains = [(node, project.chain(node, birth.frame.function)) for node in added]
+    chains = [
+        (node, project.chain(node, birth.frame.function))
+        for node in added
+        if not exclude_each_other(project, node, close, birth.frame)
+    ]
     ways = (_share_way(close, closing, node, chain, birth) for node, chain in chains)
     return any(ways) if added else not _turns_away(closing, birth=birth)
 
@@ -258,14 +277,19 @@ def _is_deleted(project: Project, file: Outside) -> bool:
 # -------------------------------------------------------------------- reports
 
 
-def _report(project: Project, site: TaskSite, birth: Birth) -> Finding:
+def _report(project: Project, site: TaskSite, birth: Birth, close: t.Call | None) -> Finding:
     task = project.task_name(site)
     then = "is still running then" if site.kind == "create_task" else "runs later"
-    if not isinstance(birth.node, t.WithItem):
+    if close is not None:
         assert isinstance(birth.node, t.Expr)
         made = dotted(birth.node)
         message = f"The handler closes what `{made}` gave it before it returns; the task `{task}` {then}."
-        return finding(project, CODE, site.call, site.frame, message, "Open it in the task.", site=site)
+        found = finding(project, CODE, site.call, site.frame, message, "Open it in the task.", site=site)
+        step = project.step(
+            close, birth.frame, f"`{name_of(birth.frame)}` closes it with `{dotted(close.func)}`"
+        )
+        return replace(found, trace=(*found.trace, step))
+    assert isinstance(birth.node, t.WithItem)
     name, manager, left = birth.name, dotted(birth.node.value), _left(project, birth.frame)
     message = f"The `with` block closes `{name}` {left}; the task `{task}` {then}."
     cure = f"Open `{name}` in the task, or pass what was read from it."
