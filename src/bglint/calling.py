@@ -11,6 +11,7 @@ from bglint import tree as t
 from bglint.values import (
     Annotation,
     Birth,
+    Class,
     Cls,
     Const,
     Coroutine,
@@ -254,9 +255,21 @@ def construct(
     return replace(new, init=bind(names, func, positional, keywords))
 
 
+def _is_dataclass(klass: Class) -> bool:
+    heads = (d.func if isinstance(d, t.Call) else d for d in klass.decorators)
+    return any(t.last_name(head) == "dataclass" for head in heads)
+
+
 def _fields(names: Names, value: Cls) -> list[str]:
+    """The parameters of the constructor that a class is given; bases of a dataclass add theirs if they are dataclasses."""
     found: list[str] = []
-    for klass in reversed(members.lineage(names, value.klass)):
+    lineage = members.lineage(names, value.klass)
+    plain = [
+        klass
+        for klass in lineage
+        if klass is value.klass or not _is_dataclass(value.klass) or _is_dataclass(klass)
+    ]
+    for klass in reversed(plain):
         entries = klass.entry.members if klass.entry else ()
         found += [entry.name for entry in entries if entry.kind == "assign" and entry.name not in found]
     return found
@@ -455,6 +468,10 @@ def _outside(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values
             return found
     birth = Birth("call", frame, call)
     fact = names.knowledge.fact(value.name)
+    if fact is not None and fact.is_async and isinstance(fact.runs, int):
+        found = _handed_over(names, call, frame, fact.runs, birth)
+        if known(found):
+            return found
     if fact is not None and fact.returns_from:
         chosen = call.keyword(fact.returns_from)
         types = names.evaluate(chosen, frame) if chosen is not None else ()
@@ -462,6 +479,14 @@ def _outside(names: Names, value: Outside, call: t.Call, frame: Frame) -> Values
         if made:
             return made
     return _plain_outside(names, value, birth)
+
+
+def _handed_over(names: Names, call: t.Call, frame: Frame, position: int, birth: Birth) -> Values:
+    """What `await run_in_threadpool(f, x)` gives: what `f(x)` does."""
+    handed = call.argument(position)
+    values = names.evaluate(handed, frame) if handed is not None else ()
+    given = arguments(names, call, frame, position + 1) if values else ((), {})
+    return unique([v for value in values for v in apply(names, value, *given, birth)])
 
 
 def _made(value: Value, birth: Birth) -> Value:

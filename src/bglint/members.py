@@ -159,7 +159,9 @@ def own_method(names: Names, klass: Class, name: str) -> t.Function | None:
     if module is None or entry is None:
         return None
     found = [member for member in entry.members.named(name) if member.kind == "function"]
-    return names.program.function(module, found[-1], klass.qualname) if found else None
+    defined = (names.program.function(module, member, klass.qualname) for member in reversed(found))
+    getters = (f for f in defined if f is not None and not has_decorator(f, "setter", "deleter"))
+    return next(getters, None)
 
 
 def methods(names: Names, klass: Class) -> Iterator[t.Function]:
@@ -403,9 +405,25 @@ def method_frame(names: Names, function: t.Function, target: Instance, klass: Cl
     init = target.init
     if init is not None and init.function is function:
         return init
+    if init is not None and init.function is not None and function.name == "__init__":
+        inherited = _inherited(names, init, function)
+        if inherited is not None:
+            return inherited
     return names.frame(
         function, function.source.path, _self(function, Instance(None, target.klass)), klass.closure
     )
+
+
+def _inherited(names: Names, init: Frame, function: t.Function) -> Frame | None:
+    """The frame of a base's constructor, as `super().__init__(...)` in a constructor calls it."""
+    assert init.function is not None
+    calls = (c for c in t.nodes_of(init.function, t.Call) if t.last_name(c.func) == "__init__")
+    for call in calls:
+        for value in names.evaluate(call.func, init):
+            if isinstance(value, Func) and value.function is not init.function:
+                inner = calling.bind(names, value, *calling.arguments(names, call, init))
+                return inner if value.function is function else _inherited(names, inner, function)
+    return None
 
 
 @memo

@@ -11,6 +11,7 @@ from bglint import calling, deciding, members
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.knowledge import Fact
+from bglint.memo import memo
 from bglint.names import Names
 from bglint.sites import Hop, TaskSite
 from bglint.values import (
@@ -98,11 +99,15 @@ class Contact:
 
 @by_identity
 class Edge:
-    """A call in a frame that runs `target`; `shift` is where to, None for the same place."""
+    """A call in a frame that runs `target`; `shift` is where to, None for the same place.
+
+    `off_loop` where it only runs in a thread without an event loop: `asyncio.run(f())`.
+    """
 
     node: t.Node
     target: Frame
     shift: Place | None = None
+    off_loop: bool = False
 
 
 @by_identity
@@ -114,6 +119,9 @@ class Outer:
     fact: Fact | None
     awaited: bool
     shift: Place | None = None
+
+
+_READ = (t.Call, t.Attribute, t.WithItem, t.Await, t.Evaluate, t.For, t.CompLoop)
 
 
 class Reach:
@@ -138,10 +146,12 @@ class Reach:
         frames: dict[t.Function | None, int] = {}
         while waiting:
             visit = waiting.popleft()
-            if len(seen) >= max(MOST_VISITS, MOST_ABREAST * visit.depth):
+            if len(seen) - len(waiting) > max(MOST_VISITS, MOST_ABREAST * visit.depth):
                 return
             yield visit
             for edge in self.steps(visit.frame)[0]:
+                if edge.off_loop and visit.where == "event loop":
+                    continue
                 where = edge.shift or visit.where
                 key = (edge.target, where)
                 count = frames.get(edge.target.function, 0)
@@ -149,14 +159,15 @@ class Reach:
                     frames[edge.target.function] = count + 1
                     seen.add(key)
                     start, depth = visit.start or visit, visit.depth + 1
-                    waiting.append(Visit(site, edge.target, where, visit, edge.node, start, depth))
+                    waiting.append(Visit(visit.site, edge.target, where, visit, edge.node, start, depth))
 
     def starts(self, site: TaskSite) -> Iterator[Visit]:
         """The first functions of a task, with the arguments given at the registration."""
         for value in known(site.targets):
             positional, keywords = _given(self._names, site)
+            own = site if len(site.targets) == 1 else replace(site, targets=(value,))
             for frame, is_async in self.entered(value, positional, keywords):
-                yield Visit(site, frame, "event loop" if is_async else "thread")
+                yield Visit(own, frame, "event loop" if is_async else "thread")
 
     def entered(
         self, value: Value, positional: tuple[Values, ...], keywords: dict[str, Values]
@@ -224,7 +235,7 @@ class Reach:
         return self._steps[frame]
 
     def _read(self, frame: Frame, edges: list[Edge], outers: list[Outer]) -> None:
-        nodes = deciding.live_of(self._names, frame, t.Call, t.Attribute, t.WithItem, t.Await, t.Evaluate)
+        nodes = deciding.live_of(self._names, frame, *_READ)
         awaited = {id(node.value) for node in nodes if isinstance(node, t.Await)}
         dropped = {id(node.value) for node in nodes if isinstance(node, t.Evaluate)}
         called = {id(node.func) for node in nodes if isinstance(node, t.Call)}
@@ -236,6 +247,16 @@ class Reach:
                 edges.extend(self._property(node, frame))
             elif isinstance(node, t.WithItem):
                 edges.extend(self._managed(node, frame))
+            elif isinstance(node, (t.For, t.CompLoop)) and isinstance(node.iterable, t.Call):
+                outers.extend(self._iterated(node.iterable, frame))
+
+    def _iterated(self, iterable: t.Call, frame: Frame) -> Iterator[Outer]:
+        """`for user in session.query(User)`: what iterating does, told at the call."""
+        for value in self._names.evaluate(iterable, frame):
+            name = f"{value.name}.__iter__" if isinstance(value, Outside) and value.instance else ""
+            fact = self._names.knowledge.fact(name) if name else None
+            if fact is not None:
+                yield Outer(iterable, Outside(value.birth, name, True, value), fact, False)
 
     def _call(
         self,
@@ -253,10 +274,13 @@ class Reach:
             self._handed_on(node, fact, frame, edges, outers)
             return
         positional, keywords = calling.lighter(calling.arguments(self._names, node, frame))
-        place = self._place(value)
+        place, off_loop = (
+            self._place(value),
+            frame.function is not None and node in _run_apart(frame.function),
+        )
         for target, is_async in self.entered(value, positional, keywords):
             if not (is_async and dropped and not awaited):
-                edges.append(Edge(node, target, place))
+                edges.append(Edge(node, target, place, off_loop))
         if isinstance(value, Partial) and isinstance(value.target, Outside):
             self._call(node, value.target, frame, awaited, dropped, edges, outers)
 
@@ -346,6 +370,14 @@ class Reach:
                 fact = self._names.knowledge.fact(value.name)
                 where: Place = "event loop" if fact is not None and fact.is_async else "thread"
                 yield Contact(Visit(site, site.frame, where), site.call, value, fact, self.is_async(value))
+
+
+@memo
+def _run_apart(function: t.Function) -> frozenset[t.Expr]:
+    """What is given to `asyncio.run(...)`, which refuses to run where a loop runs already."""
+    calls = (call for call in t.nodes_of(function, t.Call) if isinstance(call.func, t.Attribute))
+    apart = (c for c in calls if c.func.name == "run" and t.last_name(c.func.value) == "asyncio")
+    return frozenset(call.arguments[0].value for call in apart if call.arguments)
 
 
 def _given(names: Names, site: TaskSite) -> tuple[tuple[Values, ...], dict[str, Values]]:

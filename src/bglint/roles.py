@@ -83,7 +83,7 @@ class Roles:
         self._registered: dict[str, set[RoleKind]] | None = None
         self._roles: dict[t.Function, Role | None] = {}
         self._parents: dict[t.Function, t.Function] = {}
-        self._callers: dict[tuple[t.Function, bool], tuple[Caller, ...]] = {}
+        self._callers: dict[tuple[t.Function, bool, bool], tuple[Caller, ...]] = {}
 
     def role(self, function: t.Function) -> Role | None:
         """The role of a function; None for a plain one."""
@@ -169,19 +169,24 @@ class Roles:
 
     # ---------------------------------------------------------------- callers
 
-    def callers(self, function: t.Function, handlers: bool = False) -> tuple[Caller, ...]:
-        """The calls of a function in the project, by name and then by resolution; with `handlers` those in handlers."""
-        key = (function, handlers)
+    def callers(
+        self, function: t.Function, handlers: bool = False, handed: bool = False
+    ) -> tuple[Caller, ...]:
+        """The calls of a function in the project, by name and then by resolution.
+
+        With `handlers` those in handlers; with `handed` also the calls that it is handed to: `to_thread(function, x)`.
+        """
+        key = (function, handlers, handed)
         if key not in self._callers:
             self._callers[key] = ()
-            self._callers[key] = tuple(self._find_callers(function, handlers))
+            self._callers[key] = tuple(self._find_callers(function, handlers, handed))
         return self._callers[key]
 
-    def _find_callers(self, function: t.Function, handlers: bool) -> Iterator[Caller]:
+    def _find_callers(self, function: t.Function, handlers: bool, handed: bool) -> Iterator[Caller]:
         name = function.owner.rpartition(".")[2] if function.name == "__init__" else function.name
         if name.startswith("<"):
             return
-        places = list(self._naming(function, name))
+        places = list(self._naming(function, name, r"[(,]" if handed else r"\("))
         if sum(len(lines) for _, lines in places) > MOST_CALLERS:
             return
         for file, lines in places:
@@ -189,7 +194,7 @@ class Roles:
             if module is not None:
                 wanted = {line for line in lines if not handlers or self.may_serve(module, line)}
                 for around in self.functions_in(module, wanted):
-                    yield from self._calls_in(around, name, function)
+                    yield from self._calls_in(around, name, function, handed)
 
     def may_serve(self, module: Module, line: int) -> bool:
         """Could the function around a line be a handler, or hold one? Told by its text, before it is read."""
@@ -199,23 +204,28 @@ class Roles:
         text = module.text(entry.start, entry.end)
         return text.lstrip().startswith("@") or "\n    @" in text or entry.name in self._index()
 
-    def _naming(self, function: t.Function, name: str) -> Iterator[tuple[SourceFile, set[int]]]:
-        """The lines that may call a function, in files that name its class, too, where it is a method."""
+    def _naming(self, function: t.Function, name: str, behind: str) -> Iterator[tuple[SourceFile, set[int]]]:
+        """The lines that may call a function, in files that name its class, too, where it is a method.
+
+        `behind` is the pattern of what follows its name there.
+        """
         sources = self._names.program.sources
         klass = function.owner.rpartition(".")[2]
-        called = re.compile(begun(rf"\b{name}(?<!def {name})\s*\(").encode())
+        called = re.compile(begun(rf"\b{name}(?<!def {name})\s*{behind}").encode())
         near = sources.mentioning(re.compile(f"{klass}|{_snake(klass)}".encode())) if klass else ()
         known = {function.source.path, *(file.path for file in near)}
         for file in sources.mentioning(re.compile(name.encode())):
             if (not klass or file.path in known) and (lines := _lines(called, sources.read(file))):
                 yield file, lines
 
-    def _calls_in(self, around: t.Function, name: str, wanted: t.Function) -> Iterator[Caller]:
+    def _calls_in(self, around: t.Function, name: str, wanted: t.Function, handed: bool) -> Iterator[Caller]:
+        frame = self.default_frame(around)
         for node in t.nodes_of(around, t.Call):
-            if t.last_name(node.func) == name:
-                frame = self.default_frame(around)
-                if any(self._means(value, wanted) for value in self._names.evaluate(node.func, frame)):
-                    yield Caller(node, self._chain(around), around.source.path)
+            given = (a.value for a in node.arguments if handed and not a.star)
+            named = (expr for expr in (node.func, *given) if t.last_name(expr) == name)
+            values = (value for expr in named for value in self._names.evaluate(expr, frame))
+            if any(self._means(value, wanted) for value in values):
+                yield Caller(node, self._chain(around), around.source.path)
 
     def _means(self, value: object, wanted: t.Function) -> bool:
         if isinstance(value, Func):

@@ -23,6 +23,7 @@ from bglint.values import (
     Unknown,
     Value,
     Values,
+    anonymous,
     known,
     unique,
 )  # fmt: skip
@@ -105,7 +106,7 @@ class TaskSite:
     @property
     def followed(self) -> bool:
         """True where at least one target is something that can be looked into or is known by name."""
-        return bool(known(tuple(v for v in self.targets if not isinstance(v, Const))))
+        return any(not isinstance(v, Const) and not anonymous(v) for v in known(self.targets))
 
 
 class Sites:
@@ -232,28 +233,42 @@ class Sites:
 
     def _called_contexts(self, function: t.Function, depth: int) -> Iterator[Context]:
         """Through callers that a handler leads to; other callers only tell what a helper for tasks is given."""
+        takes_tasks = _takes_tasks(function)
+        callers = self._roles.callers(function, depth == 1 and not takes_tasks, takes_tasks)
         ways = [
             (caller.call, outer)
-            for caller in self._roles.callers(function, handlers=depth == 1 and not _takes_tasks(function))
+            for caller in callers
             for outer in self.contexts(caller.chain[-1], depth - 1)
             if outer.frame.function is not function
             and all(hop.frame.function is not function for hop in outer.hops)
         ]
         served = [way for way in ways if way[1].role is not None]
-        for call, outer in served or (ways[:MOST_CONTEXTS] if _takes_tasks(function) else []):
+        for call, outer in served or (ways[:MOST_CONTEXTS] if takes_tasks else []):
             yield from self._through(call, outer, function)
 
     def _through(self, call: t.Call, outer: Context, function: t.Function) -> Iterator[Context]:
         if not deciding.can_run(self._names, outer.frame, call):
             return
-        for value in self._names.evaluate(call.func, outer.frame):
-            frame = self._frame_of(value, call, outer.frame, function)
+        for value, skip in self._run_by(call, outer.frame):
+            frame = self._frame_of(value, call, outer.frame, function, skip)
             if frame is not None:
                 yield Context(frame, (*outer.hops, Hop(outer.frame, call)), outer.role)
                 return
 
-    def _frame_of(self, value: Value, call: t.Call, frame: Frame, function: t.Function) -> Frame | None:
-        positional, keywords = calling.arguments(self._names, call, frame)
+    def _run_by(self, call: t.Call, frame: Frame) -> Iterator[tuple[Value, int]]:
+        """What a call runs, also if it is handed to a thread, and how many arguments are not for that."""
+        for value in self._names.evaluate(call.func, frame):
+            fact = self._names.knowledge.fact(value.name) if isinstance(value, Outside) else None
+            if fact is not None and isinstance(fact.runs, int):
+                handed = self._names.evaluate(call.argument(fact.runs), frame)
+                yield from ((inner, fact.runs + 1) for inner in handed)
+            else:
+                yield value, 0
+
+    def _frame_of(
+        self, value: Value, call: t.Call, frame: Frame, function: t.Function, skip: int
+    ) -> Frame | None:
+        positional, keywords = calling.arguments(self._names, call, frame, skip)
         if isinstance(value, Func) and value.function is not function:
             inner = [v for _, values in (value.closure.bindings if value.closure else ()) for v in values]
             value = next((v for v in inner if isinstance(v, Func) and v.function is function), value)

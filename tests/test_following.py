@@ -1,0 +1,157 @@
+"""What a task comes to is followed through constructors, properties, threads and registries, as Python would run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bglint import Config, lint
+
+APP = """
+import asyncio, time
+from dataclasses import dataclass
+from fastapi import BackgroundTasks, Depends, FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
+
+app = FastAPI()
+
+
+class Store:
+    def read(self) -> None:
+        time.sleep(5)
+
+
+{definitions}
+
+
+@app.post("/jobs")
+async def start(tasks: BackgroundTasks, kind: int):
+{registers}
+"""
+
+SLEEPS = {
+    "a property with a setter": (
+        "class Job:\n    @property\n    def state(self):\n        time.sleep(5)\n"
+        "    @state.setter\n    def state(self, value): ...\n\n"
+        "async def work():\n    Job().state\n",
+        "tasks.add_task(work)",
+    ),
+    "a dataclass whose base is none": (
+        "class Base:\n    name: str\n    other: str\n\n"
+        "@dataclass\nclass Job(Base):\n    name: str\n    store: Store\n    other: str\n    def run(self):\n        self.store.read()\n\n"
+        "async def work():\n    Job('a', Store(), 'b').run()\n",
+        "tasks.add_task(work)",
+    ),
+    "a dataclass whose base is one": (
+        "@dataclass\nclass Base:\n    store: Store\n\n"
+        "@dataclass\nclass Job(Base):\n    name: str\n    def run(self):\n        self.store.read()\n\n"
+        "async def work():\n    Job(Store(), 'b').run()\n",
+        "tasks.add_task(work)",
+    ),
+    "the constructor of the base": (
+        "class Base:\n    def __init__(self, store):\n        self.store = store\n\n"
+        "class Job(Base):\n    def __init__(self, store):\n        super().__init__(store)\n\n"
+        "async def work():\n    Job(Store()).store.read()\n",
+        "tasks.add_task(work)",
+    ),
+    "the constructor of the base of the base": (
+        "class Base:\n    def __init__(self, store):\n        self.store = store\n\n"
+        "class Middle(Base):\n    def __init__(self, store):\n        super().__init__(store)\n\n"
+        "class Job(Middle):\n    def __init__(self, store):\n        Middle.__init__(self, store=store)\n\n"
+        "async def work():\n    Job(Store()).store.read()\n",
+        "tasks.add_task(work)",
+    ),
+    "handed back by a thread": (
+        "def build():\n    return Store()\n\nasync def work():\n    store = await run_in_threadpool(build)\n    store.read()\n",
+        "tasks.add_task(work)",
+    ),
+    "a task that a thread hands back": (
+        "async def work():\n    time.sleep(5)\n\ndef build(kind):\n    return work, kind\n",
+        "task, other = await run_in_threadpool(build, kind)\n    tasks.add_task(task)",
+    ),
+    "registered in a thread": (
+        "async def work():\n    time.sleep(5)\n\ndef register(kind, tasks):\n    tasks.add_task(work)\n",
+        "await run_in_threadpool(register, kind, tasks)",
+    ),
+    "registered in a thread by a method": (
+        "async def work():\n    time.sleep(5)\n\nclass Jobs:\n    def register(self, tasks):\n        tasks.add_task(work)\n",
+        "await asyncio.to_thread(Jobs().register, tasks)",
+    ),
+    "declared, but kept in app.state": (
+        "def store_of(request: Request) -> Store:\n    return request.app.state.store\n\n"
+        "async def work(store):\n    store.read()\n\n"
+        "@app.post('/stores')\nasync def stores(tasks: BackgroundTasks, store: Store = Depends(store_of)):\n    tasks.add_task(work, store)\n",
+        "pass",
+    ),
+}
+SILENT = {
+    "refused on the loop": (
+        "async def inner():\n    time.sleep(5)\n\nasync def work():\n    asyncio.run(inner())\n",
+        "tasks.add_task(work)",
+    ),
+}
+
+
+def sleeping(folder: Path, definitions: str, registers: str) -> list[str]:
+    """The rules that report the sleep."""
+    (folder / "main.py").write_text(APP.format(definitions=definitions, registers=f"    {registers}"))
+    report = lint([folder], Config(select=("BG201", "BG303")))
+    return sorted({finding.code for finding in report.findings})
+
+
+@pytest.mark.parametrize(("definitions", "registers"), SLEEPS.values(), ids=SLEEPS)
+def test_the_sleep_is_reached(tmp_path: Path, definitions: str, registers: str) -> None:
+    assert sleeping(tmp_path, definitions, registers) == ["BG201"]
+
+
+@pytest.mark.parametrize(("definitions", "registers"), SILENT.values(), ids=SILENT)
+def test_the_sleep_is_not_reached(tmp_path: Path, definitions: str, registers: str) -> None:
+    assert sleeping(tmp_path, definitions, registers) == []
+
+
+def test_a_thread_may_run_a_loop_of_its_own(tmp_path: Path) -> None:
+    definitions = "async def inner():\n    time.sleep(5)\n\ndef work():\n    asyncio.run(inner())\n"
+    assert sleeping(tmp_path, definitions, "tasks.add_task(work)") == ["BG303"]
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "for one in session.query(int): ...",
+        "[one for one in session.query(int).filter(True)]",
+        "return {one: 1 for one in session.query(int)}",
+    ],
+)
+def test_iterating_over_a_query_asks_the_database(tmp_path: Path, work: str) -> None:
+    definitions = f"async def work(session: Session):\n    {work}\n"
+    (tmp_path / "main.py").write_text(
+        APP.format(definitions=definitions, registers="    tasks.add_task(work)")
+    )
+    findings = lint([tmp_path], Config(select=("BG203",))).findings
+    assert [finding.code for finding in findings] == ["BG203"]
+
+
+def test_many_calls_do_not_hide_the_first(tmp_path: Path) -> None:
+    many = "".join(f"def f{n}(): ...\n" for n in range(400))
+    definitions = f"{many}\ndef last():\n    time.sleep(5)\n\nasync def work():\n    last()\n"
+    definitions += "".join(f"    f{n}()\n" for n in range(400))
+    assert sleeping(tmp_path, definitions, "tasks.add_task(work)") == ["BG201"]
+
+
+def test_each_of_several_tasks_is_named(tmp_path: Path) -> None:
+    definitions = "async def first(): ...\n\nasync def second():\n    time.sleep(5)\n"
+    registers = "tasks.add_task({'a': first, 'b': second}[kind])"
+    (tmp_path / "main.py").write_text(APP.format(definitions=definitions, registers=f"    {registers}"))
+    (finding,) = lint([tmp_path], Config(select=("BG201",))).findings
+    assert (finding.task, "`second`" in finding.message) == ("main:second", True)
+    assert finding.trace[0].message == "`start` adds the task `second`"
+
+
+def test_what_nobody_sets_is_not_followed(tmp_path: Path) -> None:
+    definitions = "def sender(request: Request):\n    return request.app.state.sender\n\n"
+    definitions += "@app.post('/mails')\nasync def mails(tasks: BackgroundTasks, sender=Depends(sender)):\n    tasks.add_task(sender.send)\n"
+    (tmp_path / "main.py").write_text(APP.format(definitions=definitions, registers="    pass"))
+    report = lint([tmp_path])
+    assert (report.tasks, [lost.expression for lost in report.unfollowed]) == (0, ["sender.send"])
