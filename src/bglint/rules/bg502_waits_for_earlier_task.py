@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.frozen import by_identity
-from bglint.model import Finding
+from bglint.model import Finding, Step
 from bglint.project import Project
 from bglint.rule import finding, rule
 from bglint.rules._burden import burden
+from bglint.rules._contained import is_contained
 from bglint.rules._failing import runs_its_own_way
 from bglint.rules._sequence import comes_before
 from bglint.sites import TaskSite
@@ -20,6 +21,7 @@ CURE = (
     "Let the earlier task keep its failures to itself and be quick; or make one task of both, "
     "with what must happen in a `finally`."
 )
+CURE_SLOW = "Add this one first where it does not need the other; or let the earlier task hand its work to a task queue."
 
 Heavy = tuple[TaskSite, str]
 """A task that holds up those behind it, and why."""
@@ -142,13 +144,18 @@ def _above(heavy: list[Heavy], later: TaskSite) -> Iterator[Heavy]:
 
 def _told(project: Project, wait: Wait) -> Finding:
     first, second = project.task_name(wait.earlier), project.task_name(wait.later)
-    message = f"`{second}` runs after `{first}`, which {wait.why}: it waits for it, and never starts when that one raises."
-    earlier = project.step(wait.earlier.call, wait.earlier.frame, f"`{first}` runs first, and {wait.why}")
-    steps = (
-        *project.trace(wait.earlier)[:-1],
-        earlier,
-        *project.trace(wait.later)[len(wait.later.context.hops) :],
-    )
+    only_slow = is_contained(project, wait.earlier)
+    price = "it waits for it" if only_slow else "it waits for it, and never starts when that one raises"
+    message = f"`{second}` runs after `{first}`, which {wait.why}: {price}."
+    steps = _steps(project, wait, first)
     return finding(
-        project, "BG502", wait.later.call, wait.later.frame, message, CURE, site=wait.later, trace=steps
-    )
+        project, "BG502", wait.later.call, wait.later.frame, message, CURE_SLOW if only_slow else CURE,
+        site=wait.later, trace=steps,
+    )  # fmt: skip
+
+
+def _steps(project: Project, wait: Wait, first: str) -> tuple[Step, ...]:
+    """The way to the earlier task, then the way to the later one."""
+    earlier = project.step(wait.earlier.call, wait.earlier.frame, f"`{first}` runs first, and {wait.why}")
+    behind = project.trace(wait.later)[len(wait.later.context.hops) :]
+    return (*project.trace(wait.earlier)[:-1], earlier, *behind)
