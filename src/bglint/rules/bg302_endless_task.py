@@ -13,6 +13,7 @@ from bglint.project import Project, dotted, short_function
 from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import path
+from bglint.rules._ended_by_error import ends_by_error
 from bglint.sites import SPAWNERS, TaskSite
 from bglint.values import Const, Frame, Outside
 
@@ -30,7 +31,8 @@ def endless_task(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds `while True` (or a loop on another constant) without a reachable `break`, `return` or `raise` in what a
-    task runs: consumers, pollers, schedulers.
+    task runs: consumers, pollers, schedulers. Silent where an `except` around the loop waits for the error that ends
+    it: `StopAsyncIteration`, `queue.Empty`.
 
     ## Why is this bad?
     A background task belongs to one response. Each request starts another copy of the loop; a `def` task takes one
@@ -143,8 +145,12 @@ def _endless_loops(project: Project, visit: Visit) -> Iterator[t.For | t.While]:
     if function is None or function.is_generator:
         return
     for node in project.nodes_of(visit.frame, t.For, t.While):
-        if _repeats(project, node, visit.frame) and not _may_leave(node) and not _ends_with_connection(node):
+        if _repeats(project, node, visit.frame) and not _ends(project, node, visit.frame):
             yield node
+
+
+def _ends(project: Project, loop: t.For | t.While, frame: Frame) -> bool:
+    return _may_leave(loop) or _ends_with_connection(loop) or ends_by_error(project, loop, frame)
 
 
 def _repeats(project: Project, loop: t.For | t.While, frame: Frame) -> bool:
