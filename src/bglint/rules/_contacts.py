@@ -122,7 +122,7 @@ def path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
 @memo
 def awaits(function: t.Function) -> bool:
     """True where a function does something that only an `async def` can."""
-    return any(map(_is_async_only, t.walk_function(function)))
+    return any(map(is_async_only, t.walk_function(function)))
 
 
 def own_function(site: TaskSite) -> t.Function | None:
@@ -143,7 +143,8 @@ def _shortened(names: list[str]) -> str:
     return ", ".join(names) if len(names) < 4 else f"{names[0]} ... {names[-1]}"
 
 
-def _is_async_only(node: t.Node) -> bool:
+def is_async_only(node: t.Node) -> bool:
+    """True for `await`, and for what awaits at its beginning and end."""
     if isinstance(node, (t.For, t.With, t.CompLoop)):
         return node.is_async
     return isinstance(node, t.Await)

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from bglint import edits
 from bglint import tree as t
 from bglint.model import Edit, Finding, Fix, Level, Span
-from bglint.project import Project, dotted, short_function
+from bglint.project import Project
 from bglint.rule import finding
-from bglint.rules._contacts import Meeting, own_function, path, reached
+from bglint.rules._contacts import Meeting, own_function, reached
 from bglint.rules._parents import around
 from bglint.rules._plain_def import may_be_def, plain_def
+from bglint.rules._thread_cure import in_a_thread, is_lazy, is_of_one_thread
 from bglint.values import Frame
-
-_OF_ONE_THREAD = ("sqlite3.", "threading.Lock", "threading.RLock", "threading.Condition")
-"""What is used in another thread than it was made or taken in breaks."""
-
-_LAZY = re.compile(
-    r"\.(f?walk|walk_\w+|scandir|iglob|rglob|iterdir|list_blobs|paginate|iter_\w+|\w+_iter)$|Path\.glob$"
-)
-"""What works while its result is gone through: the call alone is done at once, in whatever thread."""
 
 _LEVELS: dict[str, Level] = {"error": "error", "warning": "warning"}
 
@@ -54,7 +46,7 @@ def _to_thread(project: Project, meeting: Meeting) -> Fix | None:
     function, source = frame.function, project.source(frame.path)
     if function is None or not function.is_async or not edits.can_import(source, "import asyncio"):
         return None
-    if meeting.contact.name.startswith(_OF_ONE_THREAD) or _LAZY.search(meeting.contact.name):
+    if is_of_one_thread(meeting.contact.name) or is_lazy(meeting.contact.name):
         return None
     above = list(around(call, function))
     if any(isinstance(node, (t.Comprehension, t.CompLoop, t.WithItem, t.Await)) for node in above):
@@ -99,18 +91,17 @@ def _cures(project: Project, meeting: Meeting) -> Iterator[str]:
     task = own_function(meeting.site)
     if task is not None and may_be_def(project, meeting.site, task):
         yield f"write `def {task.name}`, it awaits nothing: a `def` task runs in a thread"
-    if meeting.fact.twin:
+    if meeting.fact.twin and _can_stand_there(meeting.fact.twin, meeting):
         yield f"use {_marked(meeting.fact.twin)}"
-    yield f"move it to a thread: `await asyncio.to_thread({_sync_call(meeting)}, ...)`"
+    yield in_a_thread(project, meeting)
+
+
+def _can_stand_there(twin: str, meeting: Meeting) -> bool:
+    """False for a whole line that awaits, `await asyncio.wrap_future(future)`, where the call stands in a `def`."""
+    function, is_line = meeting.frame.function, twin.startswith("await ") and "..." not in twin
+    return not is_line or function is None or function.is_async
 
 
 def _marked(twin: str) -> str:
     """A twin's phrase as code, unless it is prose."""
     return twin if "`" in twin or " or " in twin else f"`{twin}`"
-
-
-def _sync_call(meeting: Meeting) -> str:
-    """What to hand to the thread: the first function on the way that cannot await, else the call itself."""
-    below = [frame.function for frame, _ in path(meeting.contact.visit, meeting.node)]
-    first = next((function for function in below if function is not None and not function.is_async), None)
-    return short_function(first) if first is not None else dotted(meeting.node.func)

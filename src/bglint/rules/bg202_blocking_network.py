@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bglint.model import Finding
 from bglint.project import Project
 from bglint.rule import rule
-from bglint.rules._contacts import blocking
+from bglint.rules._contacts import blocking_again
 from bglint.rules._offload import blocked
 
 
@@ -79,5 +79,5 @@ def blocking_network(project: Project) -> Iterator[Finding]:
     The witness watches `socket.connect`: in the bad apps a socket that waits is connected in the thread of the event
     loop, in the others all such sockets are connected elsewhere.
     """
-    for meeting in blocking(project, "network"):
+    for meeting in blocking_again(project, "network"):
         yield blocked(project, "BG202", meeting, "waits for the network")
