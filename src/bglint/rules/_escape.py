@@ -32,6 +32,9 @@ from bglint.values import (
     known,
 )
 
+HTTP_ERRORS = ("fastapi.HTTPException", "starlette.exceptions.HTTPException")
+"""What they cost in a task is BG403's."""
+
 _EXITS = ("builtins.SystemExit", "builtins.KeyboardInterrupt")
 _ABSORBS = re.compile(
     r"(?i)^builtins\.getattr|retry|retri|backoff|tenacity|stamina|on_exception|(^|\.)catch(\b|_)|suppress"
@@ -43,7 +46,7 @@ class Failure:
     """What may be raised: by an outside call of this dotted name, or a class that a `raise` names.
 
     With `telling` a handler that logs the error, or writes down a failed state, and raises it again has handled it,
-    and an error that is raised in its place counts as the same one.
+    and an error that is raised in its place is what is left of it.
     """
 
     call: str = ""
@@ -53,13 +56,10 @@ class Failure:
 
 def escapes(project: Project, visit: Visit, node: t.Node, failure: Failure) -> bool:
     """True where an error of `node`, in the function of a visit, leaves the task."""
-    frame, current = visit.frame, visit
-    while True:
-        if not _leaves(project, frame, node, failure):
-            return False
-        if current.before is None or current.node is None:
-            return True
-        node, frame, current = current.node, current.before.frame, current.before
+    left: Failure | None = failure
+    for each, step in visit.up(node):
+        left = _outside(project, each.frame, step, left) if left is not None else None
+    return left is not None
 
 
 def in_aftermath(project: Project, visit: Visit, node: t.Node) -> bool:
@@ -86,23 +86,25 @@ def _path(visit: Visit, node: t.Node) -> Iterator[tuple[Frame, t.Node]]:
     yield from ((each.frame, step) for each, step in visit.up(node))
 
 
-def _leaves(project: Project, frame: Frame, node: t.Node, failure: Failure) -> bool:
-    """True where an error of `node` leaves the frame's function."""
+def _outside(project: Project, frame: Frame, node: t.Node, failure: Failure) -> Failure | None:
+    """What is left of a failure of `node` outside of the frame's function."""
     if frame.function is None:
-        return True
+        return failure
     if any(_absorbs(project, decorator, frame) for decorator in frame.function.decorators):
-        return False
+        return None
     places = surfaces(project, frame, node)
-    return any(_leaves_at(project, frame, place, failure) for place in places)
+    left = (_above(project, frame, place, failure) for place in places)
+    return next((each for each in left if each is not None), None)
 
 
-def _leaves_at(project: Project, frame: Frame, node: t.Node, failure: Failure) -> bool:
+def _above(project: Project, frame: Frame, node: t.Node, failure: Failure) -> Failure | None:
+    """What is left of it behind all that stands around the node."""
     assert frame.function is not None
     left: Failure | None = failure
     for around, part in reversed(project.chain(node, frame.function)):
         if left is not None and part == "body":
             left = _behind(project, around, frame, left)
-    return left is not None
+    return left
 
 
 def _behind(project: Project, around: t.Node, frame: Frame, failure: Failure) -> Failure | None:
@@ -131,9 +133,10 @@ def _raised_on(project: Project, handler: t.Handler, frame: Frame, failure: Fail
         return None
     if any(node.value is None or _is_name(node.value, handler.name) for node in on):
         return failure
-    if not failure.telling:
+    raised = tuple(v for node in on for v in project.evaluate(node.value, frame)) or (Unknown(),)
+    if not failure.telling or all(project.is_a(value, *HTTP_ERRORS) for value in raised):
         return None
-    return Failure(raised=tuple(v for node in on for v in project.evaluate(node.value, frame)), telling=True)
+    return Failure(raised=raised, telling=True)
 
 
 def _has_told(project: Project, handler: t.Handler, frame: Frame) -> bool:
@@ -207,7 +210,7 @@ def _leaves_generator(project: Project, value: Generator, failure: Failure) -> b
     """An error raised in the `with` block comes up at the `yield` of its context manager."""
     nodes = list(t.walk_function(value.func.function))
     yields = [node for node in nodes if isinstance(node, t.Yield)]
-    return not yields or any(_leaves_at(project, value.call, node, failure) for node in yields)
+    return not yields or any(_above(project, value.call, node, failure) for node in yields)
 
 
 def _exit_swallows(project: Project, value: Instance, name: str, failure: Failure) -> bool:

@@ -47,8 +47,9 @@ def raises(handler: t.Handler) -> list[t.Raise]:
 
 
 def told(project: Project, handler: t.Handler, frame: Frame) -> Told:
-    """What a handler that does not raise leaves of its exception: all of it, its message, or nothing."""
-    nodes = list(_unconditional(handler.body))
+    """What a handler leaves of its exception, apart from what it raises: all of it, its message, or nothing."""
+    raised = set(t.walk(*raises(handler)))
+    nodes = [node for node in _unconditional(handler.body) if node not in raised]
     name = handler.name
     if any(_keeps(project, node, name, frame) for node in nodes):
         return Told.ALL

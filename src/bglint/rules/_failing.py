@@ -12,7 +12,7 @@ from bglint.memo import memo
 from bglint.model import Step
 from bglint.project import Project, dotted, task_function
 from bglint.reach import Contact, Visit
-from bglint.rules._escape import Failure, escapes, in_aftermath
+from bglint.rules._escape import HTTP_ERRORS, Failure, escapes, in_aftermath
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Instance, Value
 
@@ -20,7 +20,7 @@ LONG = 50
 _UNDER_WAY = re.compile(
     r"(?i)^(running|processing|in[_ -]?progress|started|starting|working|generating|pending|busy)$"
 )
-_NO_RESPONSE = ("fastapi.HTTPException", "starlette.exceptions.HTTPException", "builtins.NotImplementedError")
+_NO_RESPONSE = (*HTTP_ERRORS, "builtins.NotImplementedError")
 
 
 @by_identity

@@ -15,6 +15,7 @@ from bglint.rules._in_try import in_try
 from bglint.rules._loggers import is_local, logger
 from bglint.rules._middleware import swallows
 from bglint.rules._plain_def import used_elsewhere
+from bglint.rules._sequence import comes_after
 
 CURE = (
     "Catch it in the task: `except Exception: logger.exception(...)`, and write down a failed state "
@@ -114,10 +115,13 @@ def _told(project: Project, spot: Spot) -> Finding:
 
 
 def _price(project: Project, spot: Spot) -> str:
-    price = "the client already has its success, and the tasks after this one are dropped"
+    """What the failure costs on the way that is shown."""
+    drops = comes_after(project, spot.site)
+    dropped = ", and the tasks after this one are dropped" if drops else ""
+    price = f"the client already has its success{dropped}"
     if swallows(project, spot.site.frame.path):
         return f"{price}; with this project's HTTP middleware not even a log line is left"
-    return price
+    return price if drops else f"{price} when the exception leaves the app"
 
 
 def _fix(project: Project, spot: Spot, task: t.Function) -> Fix | None:
