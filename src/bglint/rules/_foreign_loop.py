@@ -23,7 +23,7 @@ def foreign_object(project: Project, coroutine: t.Expr | None, frame: Frame) -> 
     values = project.evaluate(coroutine, frame) if coroutine is not None else ()
     frames = _below(project, [start for value in values for start in _starts(project, value)])
     for each in frames:
-        for expr in _names_in(each):
+        for expr in _used_in(each):
             if any(_is_foreign(project, value, frames) for value in project.evaluate(expr, each)):
                 return expr, each
     return None
@@ -60,6 +60,20 @@ def _below(project: Project, waiting: list[Frame]) -> list[Frame]:
     return list(found)
 
 
-def _names_in(frame: Frame) -> Iterator[t.Expr]:
+def _used_in(frame: Frame) -> Iterator[t.Expr]:
+    """What a function works with: what it awaits, enters, calls, passes on or reads an attribute of.
+
+    Setting it, or asking whether it is there, touches no event loop.
+    """
     if frame.function is not None:
-        yield from t.nodes_of(frame.function, t.Name, t.Attribute)
+        for node in t.nodes_of(frame.function, *_USES):
+            for part in t.children(node):
+                if isinstance(part, t.Name | t.Attribute) and not _is_target(part, node):
+                    yield part
+
+
+_USES = (t.Attribute, t.Call, t.Argument, t.Await, t.WithItem, t.For, t.CompLoop)
+
+
+def _is_target(part: t.Expr, node: t.Node) -> bool:
+    return isinstance(node, t.WithItem | t.For | t.CompLoop) and part is node.target
