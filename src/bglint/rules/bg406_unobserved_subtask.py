@@ -11,14 +11,18 @@ from bglint.model import Finding, Step
 from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
+from bglint.rules._contained import contains
 from bglint.rules._failing import weak_spot
 from bglint.rules._subtasks import Kept, kept
 from bglint.sites import SPAWNERS, TaskSite, awaited_there
-from bglint.values import Frame
+from bglint.values import Coroutine, Frame
 
 CURE = (
     "Hand the work to BackgroundTasks, which keeps and awaits it; or keep the task in a set and add a callback "
     "that logs `task.exception()`."
+)
+CURE_HANDLED = (
+    "Hand the work to BackgroundTasks, which keeps and awaits it; or keep the task in a set until it is done."
 )
 
 
@@ -98,7 +102,8 @@ def unobserved_subtask(project: Project) -> Iterator[Finding]:
     ```
 
     ## Verified by
-    The witness collects garbage after the request, and finds "exception was never retrieved" in asyncio's log.
+    The witness collects garbage after the request, and finds "exception was never retrieved" in asyncio's log, or
+    "was destroyed but it is pending" of a task that handles its errors.
     """
     found: dict[t.Call, Subtask] = {}
     for subtask in (*_in_handlers(project), *_in_tasks(project)):
@@ -145,14 +150,25 @@ def _unseen(project: Project, subtask: Subtask) -> Iterator[Subtask]:
 
 
 def _told(project: Project, subtask: Subtask) -> Finding:
-    started = f"`{dotted(subtask.node.func)}`"
-    if subtask.fails_at:
-        what = f"{started} starts a task that can fail, and its only callback takes it out of a set"
-    else:
-        what = f"{started} starts a task that nobody keeps: it may vanish half-way"
-    price = "its error is shown only when the garbage collector finds it, outside the app's log"
+    what, cure = _what(subtask), CURE
+    message = f"{what}; its error is shown only when the garbage collector finds it, outside the app's log."
+    if not subtask.fails_at and _handles_all(project, subtask):
+        message, cure = f"{what}.", CURE_HANDLED
     found = finding(
-        project, "BG406", subtask.node, subtask.frame, f"{what}; {price}.", CURE,
+        project, "BG406", subtask.node, subtask.frame, message, cure,
         site=subtask.site, visit=subtask.visit, last=what,
     )  # fmt: skip
     return replace(found, trace=(*found.trace, *subtask.fails_at))
+
+
+def _what(subtask: Subtask) -> str:
+    started = f"`{dotted(subtask.node.func)}`"
+    if subtask.fails_at:
+        return f"{started} starts a task that can fail, and its only callback takes it out of a set"
+    return f"{started} starts a task that nobody keeps: it may vanish half-way"
+
+
+def _handles_all(project: Project, subtask: Subtask) -> bool:
+    """True where the coroutine that is started keeps its failures to itself."""
+    started = project.evaluate(subtask.node.argument(0, "coro"), subtask.frame)
+    return bool(started) and all(isinstance(v, Coroutine) and contains(project, v.call) for v in started)
