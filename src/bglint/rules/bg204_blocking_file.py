@@ -10,6 +10,7 @@ from bglint.project import Project
 from bglint.rule import rule
 from bglint.rules._contacts import Meeting, blocking_again
 from bglint.rules._offload import blocked
+from bglint.rules._templates import is_kept_template
 from bglint.values import Frame, Outside
 
 _MEMORY = ("io.BytesIO", "io.StringIO")
@@ -23,7 +24,8 @@ def blocking_file(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds file work in what an `async def` task runs, at any depth: `open`, `read` and `write`, the reading and writing
     methods of `pathlib.Path`, shutil, `os.walk`, zip and tar archives, loading of templates. Questions about a path
-    (`exists`, `is_file`, `stat`) are left alone, and so is work on `BytesIO` and `StringIO`, in memory.
+    (`exists`, `is_file`, `stat`) are left alone, and so is work on `BytesIO` and `StringIO`, in memory. A Jinja2
+    environment keeps what it has loaded: only one that the task makes itself reads its templates each time.
 
     ## Why is this bad?
     An `async def` task runs on the event loop, the one thread that serves all requests. A small file on a fast disk
@@ -73,7 +75,7 @@ def blocking_file(project: Project) -> Iterator[Finding]:
     the others they are not.
     """
     for meeting in blocking_again(project, "file"):
-        if not _is_in_memory(project, meeting):
+        if not _is_in_memory(project, meeting) and not is_kept_template(project, meeting):
             yield blocked(project, "BG204", meeting, "waits for the file system")
 
 
