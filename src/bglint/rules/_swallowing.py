@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ from bglint.reach import Edge, Outer, Visit
 from bglint.rules._except import Told, is_log, is_print, is_report, raises, told
 from bglint.rules._parents import following, parent
 from bglint.rules._paths import Call, Walker
+from bglint.rules._probing import is_probe, is_remote
 from bglint.values import Frame, Items, Outside, Value
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
@@ -22,7 +22,6 @@ _TIDYING = re.compile(
     r"(?i)^_*(a?close|unlink|remove|rmtree|rmdir|cancel|disconnect|quit|shutdown|terminate|kill|rollback|logout|release"
     r"|cleanup|clean_up|stop|wait|join|dispose|result|exception|flush|dirname|exists|is_file|path|str|delete_file|cleanup_\w+|is_set)$"
 )
-_READERS = {"builtins", "pydantic", "dateutil", "numpy", "pandas", "orjson", "yaml", "pytz", "bs4", "lxml"}
 NEAR = 3
 _BEST_EFFORT = re.compile(r"(?i)cache|best_effort|telemetry|^_?try_|if_available|optional")
 _IDLE = re.compile(
@@ -69,6 +68,8 @@ def _matters(project: Project, node: t.Node, visit: Visit) -> bool:
     """Near the task every handler counts; far below it only one around the work of its function, not a step on the side."""
     function = visit.frame.function
     if function is None or _is_aftermath(project, node, function):
+        return False
+    if isinstance(node, t.Guard) and is_probe(project, node, visit.frame):
         return False
     if visit.depth < NEAR:
         return True
@@ -240,15 +241,8 @@ def _work(project: Project, frame: Frame) -> tuple[frozenset[t.Node], frozenset[
     """The first-party calls of a function, and the calls that leave the process."""
     edges, outers = project.steps(frame)
     calls = (e.node for e in edges if isinstance(e, Edge) and isinstance(e.node, t.Call))
-    remote = (o.node for o in outers if isinstance(o, Outer) and _is_remote(o))
+    remote = (o.node for o in outers if isinstance(o, Outer) and is_remote(o))
     return frozenset(calls), frozenset(remote)
-
-
-def _is_remote(outer: Outer) -> bool:
-    """A call with an effect, or into a library that is no part of Python."""
-    if outer.fact is not None and outer.fact.effect:
-        return outer.fact.effect not in ("log", "print", "cpu")
-    return outer.value.name.partition(".")[0] not in sys.stdlib_module_names | _READERS
 
 
 def _calls(parts: list[t.Node]) -> list[t.Call]:
