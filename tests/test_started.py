@@ -164,3 +164,43 @@ async def push(tasks: BackgroundTasks) -> None:
 def test_what_a_lifespan_sets_on_an_object_is_known(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(LATER.format(made="service = Service()"))
     assert "BG202" in {finding.code for finding in lint([tmp_path]).findings}
+
+
+BELOW = """
+import asyncio, time
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+async def work():
+    time.sleep(5)
+
+
+def start():
+    asyncio.create_task(work())
+
+
+def prepare():
+    start()
+
+
+@app.post("/jobs")
+async def jobs():
+    {calls}
+"""
+
+
+@pytest.mark.parametrize(("calls", "codes"), [("prepare()", {"BG201", "BG406"}), ("pass", set())])
+def test_a_task_is_found_below_the_handler(tmp_path: Path, calls: str, codes: set[str]) -> None:
+    (tmp_path / "main.py").write_text(BELOW.format(calls=calls))
+    found = {finding.code for finding in lint([tmp_path]).findings}
+    assert found & {"BG201", "BG406"} == codes
+
+
+@pytest.mark.parametrize(("name", "tasks"), [("on_startup", 0), ("on_request", 1)])
+def test_what_a_start_up_starts_is_no_task(tmp_path: Path, name: str, tasks: int) -> None:
+    inside = f"    async def {name}():\n        asyncio.create_task(work())\n\n    register(app, {name})\n"
+    text = BELOW.format(calls="prepare()").replace("    start()\n", inside)
+    (tmp_path / "main.py").write_text(text.replace("def start():\n    asyncio.create_task(work())\n", ""))
+    assert lint([tmp_path]).tasks == tasks

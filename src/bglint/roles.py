@@ -225,7 +225,7 @@ class Roles:
             named = (expr for expr in (node.func, *given) if t.last_name(expr) == name)
             values = (value for expr in named for value in self._names.evaluate(expr, frame))
             if any(self._means(value, wanted) for value in values):
-                yield Caller(node, self._chain(around), around.source.path)
+                yield Caller(node, self.chain(around), around.source.path)
 
     def _means(self, value: object, wanted: t.Function) -> bool:
         if isinstance(value, Func):
@@ -238,9 +238,12 @@ class Roles:
         bindings = value.closure.bindings if value.closure else ()
         return any(isinstance(v, Func) and v.function is wanted for _, values in bindings for v in values)
 
-    def _chain(self, function: t.Function) -> tuple[t.Function, ...]:
+    def chain(self, function: t.Function | None) -> tuple[t.Function, ...]:
+        """A function and those that it is defined in, outermost first."""
+        if function is None:
+            return ()
         parent = self.parent(function)
-        return (*self._chain(parent), function) if parent else (function,)
+        return (*self.chain(parent), function) if parent else (function,)
 
 
 def _inner(node: t.Node) -> Iterator[t.Function]:

@@ -43,10 +43,10 @@ _REGISTERS = re.compile(
 
 SPAWNERS = {"create_task", "ensure_future"}
 CONTEXT_DEPTH = 3
-"""How many calls above an add_task a handler is looked for."""
+"""How many calls above a registration a handler is looked for."""
 
-SPAWN_DEPTH = 1
-"""The same for create_task, which is common outside of handlers too."""
+_LIFE = re.compile(r"(?i)start_?up|shut_?down|lifespan")
+"""Names of what runs once with the application, however it is registered."""
 
 MOST_CONTEXTS = 12
 
@@ -71,6 +71,12 @@ class Context:
     frame: Frame
     hops: tuple[Hop, ...] = ()
     role: Role | None = None
+
+    @property
+    def frames(self) -> Iterator[Frame]:
+        """The frames of the way, the handler's first."""
+        yield from (hop.frame for hop in self.hops)
+        yield self.frame
 
 
 @by_identity
@@ -132,8 +138,7 @@ class Sites:
             frame = self._roles.default_frame(function)
             if self._kind(call, frame, function) is None and not self._may_depend_on_caller(call, frame):
                 continue
-            depth = SPAWN_DEPTH if t.last_name(call.func) in SPAWNERS else CONTEXT_DEPTH
-            for context in self.contexts(function, depth):
+            for context in self.contexts(function):
                 yield from self._site(call, context, function)
 
     def _site(self, call: t.Call, context: Context, function: t.Function) -> Iterator[TaskSite]:
@@ -143,12 +148,18 @@ class Sites:
         if found is None:
             return
         kind, receiver = found
-        if kind == "create_task" and (context.role is None or context.role.kind == "startup"):
+        if kind == "create_task" and not self._serves(context):
             return
         handed = call.argument(0, "coro" if kind == "create_task" else "func")
         targets = self._names.evaluate(handed, frame) if handed is not None else ()
         rest = tuple(a for a in call.arguments if a.value is not handed) if kind != "create_task" else ()
         yield TaskSite(kind, call, context, receiver, handed, _targets(targets), rest, skipped)
+
+    def _serves(self, context: Context) -> bool:
+        """True for a way from a request: what the application starts once is nobody's task."""
+        around = [function for frame in context.frames for function in self._roles.chain(frame.function)]
+        once = any(_LIFE.search(function.name) for function in around)
+        return context.role is not None and context.role.kind != "startup" and not once
 
     def _is_skipped(self, call: t.Call, frame: Frame) -> bool:
         if not deciding.can_run(self._names, frame, call):
