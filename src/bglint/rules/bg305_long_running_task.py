@@ -10,6 +10,7 @@ from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, reached, unsure
+from bglint.rules._environment import from_environment
 from bglint.rules._loops import is_one_text, is_range, length
 from bglint.rules._timeouts import given
 from bglint.rules._weight import a_queue, runs_heavy_program, to_a_queue
@@ -89,7 +90,7 @@ def long_running_task(project: Project) -> Iterator[Finding]:
         return {"status": "success"}
     ```
     Work for later belongs into a scheduler or a task queue. Many calls run at the same time with `asyncio.gather`
-    and a limit, or as one job each. Another program gets a timeout, or a worker of its own.
+    and a limit, in a `def` task with a small `ThreadPoolExecutor`, or as one job each. Another program gets a timeout, or a worker of its own.
 
     ## Verified by
     The witness counts: a sleep of a minute, a program that may run for more than a minute, or twenty remote calls of
@@ -163,26 +164,38 @@ def _told(project: Project, meeting: Meeting, message: str, cure: str) -> Findin
 
 
 def _one_by_one(project: Project) -> Iterator[Finding]:
-    seen: set[t.For] = set()
-    for meeting in meetings(project, lambda c: c.effect == "network" and _is_done_here(c)):
-        found = _long_loop(project, meeting.contact)
-        if found is not None and found[1] not in seen:
-            seen.add(found[1])
-            yield _loop(project, meeting, *found)
+    """One finding a loop, by the shortest way to a call that each of its turns waits for."""
+    found: dict[t.For, tuple[Contact, Visit]] = {}
+    for contact in _remote(project):
+        place = _long_loop(project, contact)
+        if place is not None and (place[1] not in found or _way(contact) < _way(found[place[1]][0])):
+            found[place[1]] = contact, place[0]
+    for loop, (contact, visit) in found.items():
+        yield _loop(project, contact, visit, loop)
+
+
+def _remote(project: Project) -> Iterator[Contact]:
+    for site in project.sites:
+        yield from (c for c in project.contacts(site) if c.effect == "network" and _is_done_here(c))
+
+
+def _way(contact: Contact) -> int:
+    return contact.visit.depth + len(contact.visit.site.context.hops)
 
 
 def _is_done_here(contact: Contact) -> bool:
     return contact.fact is not None and (contact.awaited or not contact.fact.is_async)
 
 
-def _loop(project: Project, meeting: Meeting, visit: Visit, loop: t.For) -> Finding:
+def _loop(project: Project, contact: Contact, visit: Visit, loop: t.For) -> Finding:
+    assert contact.fact is not None
+    called = Meeting(contact, contact.fact, 0).called
     message = (
-        f"This loop waits for {meeting.called} in each turn, one after the other, in the task "
-        f"`{project.task_name(meeting.site)}`: with many elements it runs for minutes, and a restart ends it midway."
+        f"This loop waits for {called} in each turn, one after the other, in the task "
+        f"`{project.task_name(visit.site)}`: with many elements it runs for minutes, and a restart ends it midway."
     )
-    cure = (
-        f"Let them run at the same time, with a limit (`asyncio.gather`). {to_a_queue(project, visit.frame)}"
-    )
+    together = "`asyncio.gather`" if visit.where == "event loop" else "a small `ThreadPoolExecutor`"
+    cure = f"Let them run at the same time, with a limit ({together}). {to_a_queue(project, visit.frame)}"
     return finding(project, "BG305", loop, visit.frame, message, cure, site=visit.site, visit=visit)
 
 
@@ -242,10 +255,12 @@ def _collected(function: t.Function, call: t.Call) -> bool:
 
 
 def _is_unbounded(project: Project, loop: t.For, frame: Frame) -> bool:
-    """Silent for `range` (attempts, pages), for the pieces of a text and for what is short."""
+    """Silent for `range` (attempts, pages), for the pieces of a text, for settings and for what is short."""
     if loop.is_async or is_range(project, loop.iterable, frame) or _is_a_try(loop):
         return False
-    return length(project, loop.iterable, frame) is None and not is_one_text(project, loop.iterable, frame)
+    if length(project, loop.iterable, frame) is not None or is_one_text(project, loop.iterable, frame):
+        return False
+    return not from_environment(project, loop.iterable, frame)
 
 
 def _left_after(project: Project, loop: t.For, node: t.Node, frame: Frame) -> bool:
