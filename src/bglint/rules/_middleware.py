@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
+from bglint import members
 from bglint import tree as t
 from bglint.frozen import by_value
 from bglint.model import Span
 from bglint.program import Module
 from bglint.project import Project
-from bglint.values import Cls, Frame, Outside, Value
+from bglint.values import Cls, Frame, Func, Outside, Value
 
 BASE = "starlette.middleware.base.BaseHTTPMiddleware"
 _BASES = (BASE, "fastapi.middleware.base.BaseHTTPMiddleware")
@@ -17,15 +19,19 @@ _BASES = (BASE, "fastapi.middleware.base.BaseHTTPMiddleware")
 
 @by_value
 class Middleware:
-    """Where an HTTP middleware stands: its class, the decorator of its function, or the call that adds it."""
+    """Where an HTTP middleware stands: its class, the decorator of its function, or the call that adds it.
+
+    `condition` is the test of the `if` under which it is added, "" where it always is.
+    """
 
     path: str
     span: Span
     text: str
+    condition: str = ""
 
 
 def middlewares(project: Project) -> Iterator[Middleware]:
-    """The HTTP middlewares that an app of the project uses."""
+    """The HTTP middlewares that an app of the project uses, and that let a request through."""
     yield from _decorated(project)
     yield from _added_in_functions(project)
     yield from _added_in_modules(project)
@@ -33,17 +39,17 @@ def middlewares(project: Project) -> Iterator[Middleware]:
 
 def swallows(project: Project, path: str) -> bool:
     """True where an exception of a task vanishes without a log line, by the version and the middleware."""
-    return bool(project.framework(path).middleware_swallows_errors) and any(
-        True for _ in middlewares(project)
-    )
+    swallowing = project.framework(path).middleware_swallows_errors
+    return bool(swallowing) and any(not each.condition for each in middlewares(project))
 
 
 def _decorated(project: Project) -> Iterator[Middleware]:
     for function in project.functions(r"\.middleware\("):
         frame = project.frame(function)
         for decorator in function.decorators:
-            if isinstance(decorator, t.Call) and _is_http(decorator):
-                yield Middleware(frame.path, project.span(decorator, frame), project.text(decorator, frame))
+            if isinstance(decorator, t.Call) and _is_http(decorator) and _lets_through(function):
+                span, text = project.span(decorator, frame), project.text(decorator, frame)
+                yield Middleware(frame.path, span, text, _condition(project, frame.path, span.line))
 
 
 def _is_http(decorator: t.Call) -> bool:
@@ -88,14 +94,65 @@ def _adding(nodes: Iterable[t.Node]) -> Iterator[t.Call]:
 def _of(project: Project, call: t.Call, frame: Frame, source: t.Source) -> Iterator[Middleware]:
     given = call.argument(0, "middleware_class")
     for value in project.evaluate(given, frame) if given is not None else ():
-        if project.is_a(value, *_BASES):
+        if project.is_a(value, *_BASES) and all(
+            map(_lets_through, _dispatching(project, value, call, frame))
+        ):
             yield _place(project, value, call, source)
 
 
 def _place(project: Project, value: Value, call: t.Call, source: t.Source) -> Middleware:
     program = project.program
+    here = program.span(call, source)
+    condition = _condition(project, source.path, here.line)
     if isinstance(value, Cls):
-        at = t.Node(value.klass.at)
-        return Middleware(value.klass.source.path, program.span(at, value.klass.source), value.klass.name)
+        span = program.span(t.Node(value.klass.at), value.klass.source)
+        return Middleware(value.klass.source.path, span, value.klass.name, condition)
     assert isinstance(value, Outside)
-    return Middleware(source.path, program.span(call, source), program.source_text(call, source))
+    return Middleware(source.path, here, program.source_text(call, source), condition)
+
+
+# ------------------------------------------------------------- what it does, and when
+
+
+def _dispatching(project: Project, value: Value, call: t.Call, frame: Frame) -> Iterator[t.Function]:
+    """The function to which a request comes first: the class's own, or the one that is given; none where not known."""
+    found = members.method(project.names, value.klass, "dispatch") if isinstance(value, Cls) else None
+    if found is not None:
+        yield found[1]
+    given = call.keyword("dispatch")
+    for each in project.evaluate(given, frame) if given is not None and found is None else ():
+        if isinstance(each, Func):
+            yield each.function
+
+
+def _lets_through(function: t.Function) -> bool:
+    """False for a function that answers every request itself: it never mentions its `call_next`."""
+    handed_on = function.parameter("call_next") or next(reversed(function.parameters), None)
+    return handed_on is None or _mentions(function, handed_on.name)
+
+
+def _mentions(function: t.Function, name: str) -> bool:
+    nested = (node.function for node in t.nodes_of(function, t.Define, t.Lambda))
+    named = any(node.id == name for node in t.nodes_of(function, t.Name))
+    return named or any(_mentions(inner, name) for inner in nested)
+
+
+_BRANCH = re.compile(r"(?:el)?if\b\s*(.+?)\s*:\s*(?:#.*)?$")
+_SCOPE = re.compile(r"(?:async\s+)?def\b|class\b")
+
+
+def _condition(project: Project, path: str, line: int) -> str:
+    """The test of the innermost `if` around a line; "" where there is none in its function or module."""
+    lines = project.source(path).splitlines()
+    width = _indent(lines[line - 1])
+    for text in reversed(lines[: line - 1]):
+        if not text.strip() or _indent(text) >= width:
+            continue
+        width, branch = _indent(text), _BRANCH.match(text.strip())
+        if branch or _SCOPE.match(text.strip()):
+            return branch[1] if branch else ""
+    return ""
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())

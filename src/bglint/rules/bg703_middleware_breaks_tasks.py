@@ -28,7 +28,8 @@ def middleware_breaks_tasks(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds `@app.middleware("http")` and classes on `BaseHTTPMiddleware` in a project with background tasks, where the
     installed Starlette is below 0.46. Reported once, and only where the version is known: read from Starlette's own
-    pin, or from FastAPI's (0.108 to 0.115.9 can only have Starlette 0.29 to 0.45).
+    pin, or from FastAPI's (0.108 to 0.115.9 can only have Starlette 0.29 to 0.45). Silent for one that never mentions
+    `call_next`: behind it nothing runs.
 
     ## Why is this bad?
     From 0.29 to 0.45 the middleware keeps whatever a task raises to itself: no log line, no exception handler, no
@@ -109,7 +110,8 @@ def middleware_breaks_tasks(project: Project) -> Iterator[Finding]:
     the end of the body at `more_body=False` with 0.29.
     """
     if any(site.kind != "create_task" for site in project.sites):
-        found = ((place, _harm(project, place)) for place in middlewares(project))
+        always_first = sorted(middlewares(project), key=lambda place: bool(place.condition))
+        found = ((place, _harm(project, place)) for place in always_first)
         worst = next(((place, harm) for place, harm in found if harm), None)
         if worst is not None:
             yield _told(*worst)
@@ -125,6 +127,8 @@ def _harm(project: Project, place: Middleware) -> str:
 
 
 def _told(place: Middleware, harm: str) -> Finding:
+    if place.condition:
+        harm = f"When `{place.condition}` is true, {harm[0].lower()}{harm[1:]}"
     steps = (Step(place.path, place.span, harm),)
     return Finding(
         "BG703", "middleware-breaks-tasks", "warning", harm, place.path, place.span, CURE,
