@@ -32,12 +32,13 @@ def slow_work_before_response(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds HTTP route handlers that sleep themselves (`time.sleep`, or `asyncio.sleep` of a second or more), and
     handlers that call something which sends mail, through smtplib or a mail library, and do nothing with the result.
-    It stays silent where the wait belongs to the answer: a loop that polls, a pause before a refusal, a mail whose
-    failure the client is told.
+    It stays silent where the wait belongs to the answer: a loop that polls, a pause before a refusal, one as long as the
+    client asked for, a mail whose failure the client is told.
 
     ## Why is this bad?
     The answer is ready, and is held back until the mail server has said goodbye: seconds for the client, and a failed
-    request when the mail server is down.
+    request when the mail server is down. A `time.sleep` in an `async def` handler stops the event loop as well: nobody
+    else is served meanwhile.
 
     ## Example
     ```python
@@ -118,8 +119,14 @@ def _sleeping(project: Project, frame: Frame) -> Iterator[Finding]:
     assert frame.function is not None
     for outer in _outers(project, frame):
         if _sleeps(project, outer, frame) and _is_idle(project, outer.node, frame.function):
-            message = f"The client of `{frame.function.name}` waits while the handler sleeps in `{dotted(outer.node.func)}`."
-            yield finding(project, "BG001", outer.node, frame, message, CURE)
+            yield finding(project, "BG001", outer.node, frame, _slept(outer, frame.function), CURE)
+
+
+def _slept(outer: Outer, function: t.Function) -> str:
+    message = f"The client of `{function.name}` waits while the handler sleeps in `{dotted(outer.node.func)}`"
+    if function.is_async and outer.fact is not None and not outer.fact.is_async:
+        return f"{message}, and with it every other request to this worker: that stops the event loop."
+    return f"{message}."
 
 
 def _sleeps(project: Project, outer: Outer, frame: Frame) -> bool:
@@ -127,9 +134,16 @@ def _sleeps(project: Project, outer: Outer, frame: Frame) -> bool:
     if outer.fact is None or outer.fact.effect != "sleep":
         return False
     if not outer.fact.is_async:
-        return not _is_jitter(outer.node)
+        return not _is_jitter(outer.node) and not _is_asked_for(project, outer.node, frame)
     seconds = number(project, outer.node.argument(0), frame)
     return outer.awaited and seconds is not None and seconds >= 1
+
+
+def _is_asked_for(project: Project, call: t.Call, frame: Frame) -> bool:
+    """`time.sleep(seconds)` for a parameter of the route: the client itself says how long it wants to wait."""
+    names = (node for node in t.walk(*call.arguments) if isinstance(node, t.Name))
+    births = (value.birth for name in names for value in project.evaluate(name, frame))
+    return any(birth is not None and birth.kind == "parameter" and birth.frame == frame for birth in births)
 
 
 def _is_jitter(call: t.Call) -> bool:
