@@ -125,6 +125,42 @@ def test_reached(tmp_path: Path, body: str) -> None:
     assert sleeps(tmp_path, "slow=False", "", body)
 
 
+KINDS = """
+import time
+from fastapi import BackgroundTasks, FastAPI
+app = FastAPI()
+
+class New: ...
+class Newer(New): ...
+class Old: ...
+
+async def task(value):
+    if isinstance(value, {kinds}):
+        time.sleep(5)
+
+@app.post("/jobs")
+async def start(tasks: BackgroundTasks, given: Old):
+    tasks.add_task(task, {value})
+"""
+OF_KIND = {
+    ("Newer()", "New"): True,
+    ("New()", "Old"): False,
+    ("New()", "(Old, str)"): False,
+    ("New()", "(Old, New)"): True,
+    ("None", "New"): False,
+    ("'text'", "(New, str)"): True,
+    ("given", "New"): True,
+    ("New()", "Missing"): True,
+}
+
+
+@pytest.mark.parametrize(("value", "kinds"), OF_KIND)
+def test_the_class_of_what_was_made_decides(tmp_path: Path, value: str, kinds: str) -> None:
+    (tmp_path / "main.py").write_text(KINDS.format(value=value, kinds=kinds))
+    found = "BG201" in {finding.code for finding in lint([tmp_path]).findings}
+    assert found is OF_KIND[value, kinds]
+
+
 SPREAD = """
 import time
 from fastapi import BackgroundTasks, FastAPI

@@ -133,6 +133,26 @@ def test_iterating_over_a_query_asks_the_database(tmp_path: Path, work: str) -> 
     assert [finding.code for finding in findings] == ["BG203"]
 
 
+@pytest.mark.parametrize(("waits", "codes"), [("with", ["BG203"]), ("async with", [])])
+def test_what_an_async_with_opens_is_awaited(tmp_path: Path, waits: str, codes: list[str]) -> None:
+    definitions = (
+        "from sqlalchemy import Engine\nfrom sqlalchemy.ext.asyncio import AsyncEngine\n\n"
+        f"async def work(engine: Engine | AsyncEngine):\n    {waits} engine.begin(): ...\n"
+    )
+    (tmp_path / "main.py").write_text(
+        APP.format(definitions=definitions, registers="    tasks.add_task(work)")
+    )
+    findings = lint([tmp_path], Config(select=("BG203",))).findings
+    assert [finding.code for finding in findings] == codes
+
+
+def test_many_ways_to_call_a_helper_leave_its_branches_closed(tmp_path: Path) -> None:
+    definitions = "class Job:\n    def __init__(self, number): ...\n\n"
+    definitions += "def helper(job, slow=False):\n    if slow:\n        time.sleep(5)\n\nasync def work():\n"
+    definitions += "".join(f"    helper(Job({number}))\n" for number in range(60))
+    assert sleeping(tmp_path, definitions, "tasks.add_task(work)") == []
+
+
 def test_many_calls_do_not_hide_the_first(tmp_path: Path) -> None:
     many = "".join(f"def f{n}(): ...\n" for n in range(400))
     definitions = f"{many}\ndef last():\n    time.sleep(5)\n\nasync def work():\n    last()\n"

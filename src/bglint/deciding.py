@@ -302,18 +302,41 @@ def _is_instance(names: Names, test: t.Call, frame: Frame) -> bool | None:
         return None
     wanted = test.arguments[1].value
     kinds = wanted.items if isinstance(wanted, t.Collection) else (wanted,)
-    types = tuple(_TYPES[kind.id] for kind in kinds if isinstance(kind, t.Name) and kind.id in _TYPES)
-    if len(types) < len(kinds):
-        return None
     values = stable(names, test.arguments[0].value, frame)
-    return _agreed(isinstance(v.value, types) if isinstance(v, Const) else None for v in values)
+    return _agreed(_any(_is_of(names, value, kind, frame) for kind in kinds) for value in values)
+
+
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    found = set(answers)
+    return True if True in found else None if None in found else False
+
+
+def _is_of(names: Names, value: Value, kind: t.Expr, frame: Frame) -> bool | None:
+    """Is a value of one class: a builtin one, or one of the project?"""
+    if isinstance(kind, t.Name) and kind.id in _TYPES:
+        if isinstance(value, Const):
+            return isinstance(value.value, _TYPES[kind.id])
+        return False if _is_plain(names, value) else None
+    classes = names.evaluate(kind, frame)
+    only = classes[0] if len(classes) == 1 else None
+    if not isinstance(only, Cls):
+        return None
+    if isinstance(value, Const):
+        return False
+    made = isinstance(value, Instance) and value.exact
+    return only.klass in members.lineage(names, value.klass) if made else None  # type: ignore[attr-defined]
+
+
+def _is_plain(names: Names, value: Value) -> bool:
+    """True for an object that was made of a class which rests on nothing outside."""
+    return isinstance(value, Instance) and value.exact and not members.outside_bases(names, value.klass)
 
 
 def _truth(names: Names, value: Value) -> bool | None:
     if isinstance(value, Const):
         return bool(value.value)
     if isinstance(value, Instance):
-        plain = value.exact and not members.outside_bases(names, value.klass)
+        plain = _is_plain(names, value)
         sized = plain and any(members.method(names, value.klass, name) for name in ("__bool__", "__len__"))
         return True if plain and not sized else None
     return True if isinstance(value, _OBJECTS) else None

@@ -43,9 +43,15 @@ DEPTH = 40
 MOST_FRAMES = 24
 """A function that is called in more ways than this is followed once more, with nothing known of its parameters."""
 
+MOST_CONSTANT = 20
+"""Many times more ways are told apart by their constants alone before nothing is known of any parameter."""
+
 MOST_VALUES = 24
 """More alternatives than this say nothing that a reader could check."""
 
+
+Bindings = tuple[tuple[str, Values], ...]
+"""The values of parameters by name, in a fixed order."""
 
 _UNKNOWN: Values = (Unknown(),)
 _NONE: Values = (Const(value=None),)
@@ -73,15 +79,20 @@ class Names:
         bindings: tuple[tuple[str, Values], ...] = (),
         closure: Frame | None = None,
     ) -> Frame:
-        """The interned frame of a function with these bindings; without them once there are too many."""
+        """The interned frame of a function with these bindings; with fewer once there are too many."""
         key = (function, path, bindings, closure)
         if key not in self._frames:
             of = (function, path, closure)
             self._counts[of] = self._counts.get(of, 0) + 1
             if self._counts[of] > MOST_FRAMES and bindings:
-                return self.frame(function, path, (), closure)
+                return self.frame(function, path, self._fewer(bindings, self._counts[of]), closure)
             self._frames[key] = Frame(function, path, bindings, closure)
         return self._frames[key]
+
+    def _fewer(self, bindings: Bindings, count: int) -> Bindings:
+        """The constants, which close branches; nothing once even these are too many."""
+        constants = tuple(pair for pair in bindings if all(isinstance(v, Const) for v in pair[1]))
+        return constants if constants != bindings and count <= MOST_CONSTANT * MOST_FRAMES else ()
 
     def module_frame(self, path: str) -> Frame:
         """The frame of a module's own statements."""

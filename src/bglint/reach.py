@@ -121,7 +121,16 @@ class Outer:
     shift: Place | None = None
 
 
-_READ = (t.Call, t.Attribute, t.WithItem, t.Await, t.Evaluate, t.For, t.CompLoop)
+_READ = (t.Call, t.Attribute, t.WithItem, t.Await, t.Evaluate, t.For, t.CompLoop, t.With)
+
+
+def _awaited(node: t.Node) -> tuple[t.Expr, ...]:
+    """What `await`, `async with` and `async for` wait for."""
+    if isinstance(node, t.Await):
+        return (node.value,)
+    if isinstance(node, t.With) and node.is_async:
+        return tuple(item.value for item in node.items)
+    return (node.iterable,) if isinstance(node, t.For) and node.is_async else ()
 
 
 class Reach:
@@ -236,7 +245,7 @@ class Reach:
 
     def _read(self, frame: Frame, edges: list[Edge], outers: list[Outer]) -> None:
         nodes = deciding.live_of(self._names, frame, *_READ)
-        awaited = {id(node.value) for node in nodes if isinstance(node, t.Await)}
+        awaited = {id(expr) for node in nodes for expr in _awaited(node)}
         dropped = {id(node.value) for node in nodes if isinstance(node, t.Evaluate)}
         called = {id(node.func) for node in nodes if isinstance(node, t.Call)}
         for node in nodes:

@@ -43,7 +43,10 @@ _REGISTERS = re.compile(
 
 SPAWNERS = {"create_task", "ensure_future"}
 CONTEXT_DEPTH = 3
-"""How many calls above a registration a handler is looked for."""
+"""How many calls above an add_task a handler is looked for."""
+
+SPAWN_DEPTH = 2
+"""The same for create_task, which is common outside of handlers too."""
 
 _LIFE = re.compile(r"(?i)start_?up|shut_?down|lifespan")
 """Names of what runs once with the application, however it is registered."""
@@ -138,7 +141,8 @@ class Sites:
             frame = self._roles.default_frame(function)
             if self._kind(call, frame, function) is None and not self._may_depend_on_caller(call, frame):
                 continue
-            for context in self.contexts(function):
+            depth = SPAWN_DEPTH if t.last_name(call.func) in SPAWNERS else CONTEXT_DEPTH
+            for context in self.contexts(function, depth):
                 yield from self._site(call, context, function)
 
     def _site(self, call: t.Call, context: Context, function: t.Function) -> Iterator[TaskSite]:
