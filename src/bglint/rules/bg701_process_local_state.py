@@ -13,6 +13,7 @@ from bglint.project import Project, short_function
 from bglint.reach import Edge, Visit
 from bglint.rule import finding, rule
 from bglint.rules._global_state import State, flag, reads, sets, written
+from bglint.rules._live_objects import stores_live
 from bglint.rules._weight import a_queue
 from bglint.sites import TaskSite
 from bglint.values import Frame
@@ -51,8 +52,8 @@ def process_local_state(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds tasks that write to a module-level dict, list, set or global which a handler reads, such as the states of jobs;
     and handlers that test a flag (a module-level name, or an attribute of a module-level object) which only the task
-    sets. It stays silent where the handler, or what it calls, claims the flag before it answers, and where a function
-    that looks at the state looks into Redis or the like, too.
+    sets. It stays silent where the handler, or what it calls, claims the flag before it answers, where a function
+    that looks at the state looks into Redis or the like, too, and where what is kept are clients and connections.
 
     ## Why is this bad?
     Two workers have two dicts: the one that is asked for a job does not know it. A restart forgets all of them. And a
@@ -140,7 +141,9 @@ def _writes(project: Project) -> Iterator[Write]:
     found: dict[tuple[object, object], Write] = {}
     readers: dict[object, t.Function | None] = {}
     in_tasks = {visit.frame.function for site in project.sites for visit in project.visits(site)}
-    for state, visit, node in _changes(project):
+    changes = list(_changes(project))
+    live = {state.key for state, visit, node in changes if stores_live(project, node, visit.frame)}
+    for state, visit, node in (change for change in changes if change[0].key not in live):
         if state.key not in readers:
             readers[state.key] = _reader(project, state, in_tasks)
         reader, key = readers[state.key], (state.key, visit.frame.function)
