@@ -148,9 +148,10 @@ def test_what_an_async_with_opens_is_awaited(tmp_path: Path, waits: str, codes: 
 
 def test_many_ways_to_call_a_helper_leave_its_branches_closed(tmp_path: Path) -> None:
     definitions = "class Job:\n    def __init__(self, number): ...\n\n"
-    definitions += "def helper(job, slow=False):\n    if slow:\n        time.sleep(5)\n\nasync def work():\n"
-    definitions += "".join(f"    helper(Job({number}))\n" for number in range(60))
-    assert sleeping(tmp_path, definitions, "tasks.add_task(work)") == []
+    definitions += "def helper(job, slow=False):\n    if slow:\n        time.sleep(5)\n\n"
+    definitions += "".join(f"async def work{n}():\n    helper(Job({n}))\n\n" for n in range(60))
+    registers = "\n    ".join(f"tasks.add_task(work{n})" for n in range(60))
+    assert sleeping(tmp_path, definitions, registers) == []
 
 
 def test_many_calls_do_not_hide_the_first(tmp_path: Path) -> None:
