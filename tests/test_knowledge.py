@@ -74,6 +74,19 @@ def test_a_thing_has_one_name(name: str, canonical: str) -> None:
         ("redis.asyncio.Redis.get", "database", True),
         ("google.cloud.speech.SpeechClient.recognize", "network", False),
         ("google.cloud.speech.SpeechAsyncClient.recognize", "network", True),
+        ("google.cloud.storage.Client().bucket().blob().open().write", "network", False),
+        ("github.Github().get_repo().get_pull().create_issue_comment", "network", False),
+        ("github.Github().get_repo().get_pulls()[].head.repo.get_contents", "network", False),
+        ("gitlab.Gitlab().projects.get().mergerequests.get().notes.create", "network", False),
+        (
+            "atlassian.bitbucket.Cloud().workspaces.get().repositories.get().pullrequests.create",
+            "network",
+            False,
+        ),
+        ("azure.devops.connection.Connection().clients.get_git_client().get_commits", "network", False),
+        ("kafka.admin.KafkaAdminClient", "network", False),
+        ("sqlalchemy.orm.Session().query().filter().__iter__", "database", False),
+        ("boto3.resource().Bucket().objects.filter().__iter__", "network", False),
         ("print", "print", False),
     ],
 )
@@ -103,6 +116,9 @@ def test_a_call_has_an_effect(name: str, effect: str, is_async: bool) -> None:
         "io.BytesIO.write",
         "google.cloud.speech.SpeechClient.common_project_path",
         "boto3.client",
+        "gitlab.Gitlab",
+        "github.Github",
+        "google.cloud.storage.Client.bucket",
         "pinecone.Pinecone",
     ],
 )
@@ -131,9 +147,9 @@ def test_a_blocking_call_names_its_twin() -> None:
     knowledge = Knowledge()
     twins = [
         getattr(knowledge.fact(name), "twin", None)
-        for name in ("time.sleep", "requests.get", "asyncio.sleep")
+        for name in ("time.sleep", "requests.get", "asyncio.sleep", "google.cloud.storage.Blob.exists")
     ]
-    assert twins == ["await asyncio.sleep(...)", "httpx.AsyncClient", ""]
+    assert twins == ["await asyncio.sleep(...)", "httpx.AsyncClient", "", ""]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def _to_thread(project: Project, meeting: Meeting) -> Fix | None:
     function, source = frame.function, project.source(frame.path)
     if function is None or not function.is_async or not edits.can_import(source, "import asyncio"):
         return None
-    if is_of_one_thread(meeting.contact.name) or is_lazy(meeting.contact.name):
+    if is_of_one_thread(meeting.contact.name) or is_lazy(project, meeting.contact.name):
         return None
     above = list(around(call, function))
     if any(isinstance(node, (t.Comprehension, t.CompLoop, t.WithItem, t.Await)) for node in above):

@@ -31,9 +31,12 @@ def is_of_one_thread(name: str) -> bool:
     return name.startswith(_OF_ONE_THREAD)
 
 
-def is_lazy(name: str) -> bool:
-    """True for a call whose work is done later, where its result is gone through."""
-    return _LAZY.search(name) is not None
+def is_lazy(project: Project, name: str) -> bool:
+    """True for a call whose work is done later, where its result is gone through, and for the going through."""
+    later = project.knowledge.fact(f"{name}().__iter__")
+    return (
+        name.endswith(".__iter__") or _LAZY.search(name) is not None or (later is not None and later.blocks)
+    )
 
 
 def in_a_thread(project: Project, meeting: Meeting) -> str:
@@ -99,7 +102,7 @@ def _handed(
     if not isinstance(node, t.Call) or node is meeting.site.call:
         return None
     if below is None:
-        simple = not is_lazy(meeting.contact.name) and not _is_made(node.func)
+        simple = not is_lazy(project, meeting.contact.name) and not _is_made(node.func)
         return dotted(node.func) if simple else None
     if below.is_generator or _is_awaited(node, frame) or not _is_called(project, node, frame):
         return None
