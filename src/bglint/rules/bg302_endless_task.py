@@ -13,6 +13,7 @@ from bglint.project import Project, dotted, short_function
 from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import path
+from bglint.rules._deeds import way_to
 from bglint.rules._ended_by_error import ends_by_error
 from bglint.sites import SPAWNERS, TaskSite
 from bglint.values import Const, Frame, Outside
@@ -251,7 +252,9 @@ def _is_started(node: t.Node, body: tuple[t.Node, ...]) -> bool:
 
 def _is_made_once(project: Project, visit: Visit) -> bool:
     """True below an asyncio task that is started only where a question finds none: `if self.flusher is None:`."""
-    hops = [(f, node) for f, node in path(visit, visit.site.call) if f.function is not None]
+    registered = way_to(visit.site) if visit.site.kind == "create_task" else ()
+    below = path(visit, visit.site.call)
+    hops = [(f, node) for f, node in (*registered, *below) if f.function is not None]
     bodies = [t.walk_function(f.function) if f.function is not None else () for f, _ in hops]
     started = [n for n, (_, node) in enumerate(hops) if _is_started(node, bodies[n])]
     above = range(started[-1] + 1) if started else ()
