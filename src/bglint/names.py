@@ -82,17 +82,21 @@ class Names:
         """The interned frame of a function with these bindings; with fewer once there are too many."""
         key = (function, path, bindings, closure)
         if key not in self._frames:
-            of = (function, path, closure)
-            self._counts[of] = self._counts.get(of, 0) + 1
-            if self._counts[of] > MOST_FRAMES and bindings:
-                return self.frame(function, path, self._fewer(bindings, self._counts[of]), closure)
-            self._frames[key] = Frame(function, path, bindings, closure)
+            kept = self._kept(bindings, (function, path, closure))
+            whole = kept == bindings
+            self._frames[key] = (
+                Frame(function, path, bindings, closure)
+                if whole
+                else self.frame(function, path, kept, closure)
+            )
         return self._frames[key]
 
-    def _fewer(self, bindings: Bindings, count: int) -> Bindings:
-        """The constants, which close branches; nothing once even these are too many."""
-        constants = tuple(pair for pair in bindings if all(isinstance(v, Const) for v in pair[1]))
-        return constants if constants != bindings and count <= MOST_CONSTANT * MOST_FRAMES else ()
+    def _kept(self, bindings: Bindings, of: tuple[object, ...]) -> Bindings:
+        """What tells this way to call a function from the others: constants alone, then nothing, once they are many."""
+        self._counts[of] = count = self._counts.get(of, 0) + 1
+        if count <= MOST_FRAMES:
+            return bindings
+        return _constants(bindings) if count <= MOST_CONSTANT * MOST_FRAMES else ()
 
     def module_frame(self, path: str) -> Frame:
         """The frame of a module's own statements."""
@@ -434,6 +438,11 @@ class Names:
         for wrapper in self.evaluate(decorator, frame):
             found.extend(calling.decorate(self, wrapper, value))
         return unique(found) or (value,)
+
+
+def _constants(bindings: Bindings) -> Bindings:
+    """The parameters of which a constant is known: these close branches."""
+    return tuple(pair for pair in bindings if all(isinstance(value, Const) for value in pair[1]))
 
 
 def _literal(expr: t.Expr) -> Values:

@@ -30,7 +30,7 @@ from bglint.values import (
 )  # fmt: skip
 
 Place = Literal["event loop", "thread", "process"]
-MOST_VISITS = 300
+MOST_VISITS = 250
 """A task that runs more functions than this is followed to the nearest ones ..."""
 
 MOST_ABREAST = 3
