@@ -21,7 +21,7 @@ MOST_FRAMES = 200
 def foreign_object(project: Project, coroutine: t.Expr | None, frame: Frame) -> tuple[t.Expr, Frame] | None:
     """The first use, in what the coroutine runs, of such an object that the coroutine did not make itself."""
     values = project.evaluate(coroutine, frame) if coroutine is not None else ()
-    frames = _below(project, [start for value in values for start in _starts(project, value)])
+    frames = below(project, [start for value in values for start in _starts(project, value)])
     for each in frames:
         for expr in _used_in(each):
             if any(_is_foreign(project, value, frames) for value in project.evaluate(expr, each)):
@@ -49,7 +49,7 @@ def _starts(project: Project, value: Value) -> Iterator[Frame]:
         yield project.frame(value.function)
 
 
-def _below(project: Project, waiting: list[Frame]) -> list[Frame]:
+def below(project: Project, waiting: list[Frame]) -> list[Frame]:
     """The frames that these run, themselves included."""
     found: dict[Frame, None] = {}
     while waiting and len(found) < MOST_FRAMES:

@@ -11,6 +11,7 @@ from bglint.project import Project, dotted, name_of, short_function
 from bglint.rule import finding, rule
 from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
+from bglint.rules._foreign_loop import below
 from bglint.rules._handed import cancelled_there, handed, worked_with
 from bglint.rules._owners import closes, is_resource
 from bglint.rules._uploads import upload_of
@@ -152,12 +153,21 @@ def _block(project: Project, site: TaskSite, value: Value) -> Iterator[tuple[Bir
 def _ends_before_tasks(project: Project, site: TaskSite, frame: Frame) -> bool:
     """True for a block of a handler. A dependency with `yield` that adds the task itself ends first in some versions."""
     if frame.function is None or not frame.function.is_generator:
-        return frame.function is not None
+        return frame.function is not None and _is_of_request(project, site, frame.function)
     adds_it = any(passed == frame for passed, _ in way_to(site))
     return adds_it and project.framework(frame.path).closes_before_tasks is True
 
 
 _CLOSING = ("close", "aclose")
+
+
+def _is_of_request(project: Project, site: TaskSite, function: t.Function) -> bool:
+    """False for what runs beside the requests: a connection that the start-up keeps open."""
+    role = project.role(function)
+    if role is not None and role.kind == "dependency":
+        return True
+    frames = [frame for frame, _ in way_to(site)]
+    return any(each.function is function for each in (*frames, *below(project, frames[:1])))
 
 
 def _closes_by_hand(project: Project, site: TaskSite, value: Value, birth: Birth) -> Iterator[t.Call]:
