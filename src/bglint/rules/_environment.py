@@ -17,6 +17,7 @@ _ENVIRONMENT = (
     "dynaconf.",
 )
 _SETTINGS = ("pydantic_settings.BaseSettings", "pydantic.BaseSettings", "pydantic.v1.BaseSettings")
+_NAMED = ("settings", "get_settings")
 
 
 def from_environment(project: Project, expr: t.Expr, frame: Frame, depth: int = DEPTH) -> bool:
@@ -25,7 +26,7 @@ def from_environment(project: Project, expr: t.Expr, frame: Frame, depth: int = 
         return False
     if isinstance(expr, t.Comprehension):
         return all(from_environment(project, loop.iterable, frame, depth - 1) for loop in expr.loops)
-    if isinstance(expr, t.Attribute) and _is_setting(project, expr, frame):
+    if _is_setting(project, expr, frame):
         return True
     if isinstance(expr, t.Call) and _is_builtin(project, expr, frame):
         return any(from_environment(project, given.value, frame, depth - 1) for given in expr.arguments)
@@ -33,9 +34,18 @@ def from_environment(project: Project, expr: t.Expr, frame: Frame, depth: int = 
     return bool(values) and all(_is_told(project, value, expr, depth) for value in values)
 
 
-def _is_setting(project: Project, expr: t.Attribute, frame: Frame) -> bool:
-    owners = project.evaluate(expr.value, frame)
-    return any(isinstance(owner, Instance) and project.is_a(owner, *_SETTINGS) for owner in owners)
+def _is_setting(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    """True for `settings.admins`, `get_settings().get("admins")` and a field of pydantic's settings."""
+    if isinstance(expr, t.Attribute) and any(
+        isinstance(owner, Instance) and project.is_a(owner, *_SETTINGS)
+        for owner in project.evaluate(expr.value, frame)
+    ):
+        return True
+    while isinstance(expr, t.Attribute | t.Subscript | t.Call):
+        expr = expr.func if isinstance(expr, t.Call) else expr.value
+        if t.last_name(expr).lower() in _NAMED:
+            return True
+    return False
 
 
 def _is_builtin(project: Project, call: t.Call, frame: Frame) -> bool:
