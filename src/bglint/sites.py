@@ -53,6 +53,9 @@ _LIFE = re.compile(r"(?i)start_?up|shut_?down|lifespan")
 
 MOST_CONTEXTS = 12
 
+MOST_UNSERVED = 3
+"""Of ways on which no handler was found so many show what a helper is given."""
+
 SiteKind = Literal["add_task", "BackgroundTask", "append", "create_task"]
 
 
@@ -258,7 +261,7 @@ class Sites:
             and all(hop.frame.function is not function for hop in outer.hops)
         ]
         served = [way for way in ways if way[1].role is not None]
-        for call, outer in served or (ways[:MOST_CONTEXTS] if takes_tasks else []):
+        for call, outer in served or (ways[:MOST_UNSERVED] if takes_tasks else []):
             yield from self._through(call, outer, function)
 
     def _through(self, call: t.Call, outer: Context, function: t.Function) -> Iterator[Context]:
