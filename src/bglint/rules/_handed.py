@@ -79,12 +79,12 @@ def _captured(project: Project, nested: Func, closure: Frame) -> Iterator[Value]
         if node.id in local.bindings or function.parameter(node.id) is not None:
             continue
         if _binds(project, closure, node.id):
-            values, fact = project.names.lookup(node.id, closure), _fact(node, function)
-            of_outside = fact is not None and all(isinstance(value, Outside) for value in values)
-            yield from spread(project.evaluate(fact, inside) if of_outside else values)
+            values, told = project.names.lookup(node.id, closure), fact(node, function)
+            of_outside = told is not None and all(isinstance(value, Outside) for value in values)
+            yield from spread(project.evaluate(told, inside) if of_outside else values)
 
 
-def _fact(name: t.Name, function: t.Function) -> t.Attribute | None:
+def fact(name: t.Name, function: t.Function) -> t.Attribute | None:
     """`file.name` around `file`: what a closed file tells as well."""
     read = parent(name, function)
     return read if isinstance(read, t.Attribute) and read.name in _FACTS else None

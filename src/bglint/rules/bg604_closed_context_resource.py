@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from bglint import tree as t
@@ -12,7 +12,7 @@ from bglint.rule import finding, rule
 from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
 from bglint.rules._foreign_loop import below
-from bglint.rules._handed import cancelled_there, handed, worked_with
+from bglint.rules._handed import cancelled_there, fact, handed, worked_with
 from bglint.rules._owners import closes, is_resource
 from bglint.rules._uploads import upload_of
 from bglint.scope import Chain
@@ -123,12 +123,28 @@ def _closed_by(project: Project, site: TaskSite) -> set[Birth | None]:
 
 def _closed(project: Project, site: TaskSite) -> Iterator[tuple[Birth, t.Call | None]]:
     """What the request closes and the task is given: where it was bound, and the call that closes it by hand."""
-    for value in handed(project, site):
+    for value in (read for each in handed(project, site) for read in _read_of(project, site, each)):
         yield from (closed for source in sources(project, value) for closed in _block(project, site, source))
     own = {visit.frame.function for visit in project.visits(site)}
     for value, _ in worked_with(project, site):
         if value.birth is not None and value.birth.frame.function not in own:
             yield from _block(project, site, value)
+
+
+def _read_of(project: Project, site: TaskSite, value: Value) -> Iterable[Value]:
+    """The value itself; the name of a file of which the task reads no more than that."""
+    if not isinstance(value, Outside) or not value.name.startswith("io."):
+        return (value,)
+    frames = [visit.frame for visit in project.visits(site)]
+    uses = [(node, frame) for frame in frames for node in project.nodes_of(frame, t.Name)]
+    told = [
+        (fact(node, frame.function), frame)
+        for node, frame in uses
+        if frame.function is not None and value in project.evaluate(node, frame)
+    ]
+    if not told or any(read is None for read, _ in told):
+        return (value,)
+    return [name for read, frame in told for name in project.evaluate(read, frame)]
 
 
 def _block(project: Project, site: TaskSite, value: Value) -> Iterator[tuple[Birth, t.Call | None]]:
