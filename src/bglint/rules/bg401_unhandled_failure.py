@@ -33,7 +33,8 @@ def unhandled_failure(project: Project) -> Iterator[Finding]:
     The finding stands on the task, its path ends at the first such call.
     A `try` that catches `Exception`, `OSError` or the library's own base error counts, wherever on the path it stands;
     so does a decorator or a context manager of the project that catches, `gather(..., return_exceptions=True)`, and a
-    logged error that is raised again. Local files and the making of clients count as safe.
+    logged error that is raised again. A handler that only raises another error in its place does not: that one is
+    followed on. Local files and the making of clients count as safe.
 
     ## Why is this bad?
     The response is gone. The exception ends in the server's error log, if there is one; the tasks queued after it never
