@@ -294,10 +294,13 @@ def _is_deleted(project: Project, file: Outside) -> bool:
         return False
     call = birth.node.value
     made = {v.name for v in project.evaluate(call.func, birth.frame) if isinstance(v, Outside)}
-    kept = call.keyword("delete")
-    return "tempfile.NamedTemporaryFile" in made and not (
-        isinstance(kept, t.Constant) and kept.value is False
-    )
+    return "tempfile.NamedTemporaryFile" in made and not _is_kept(call)
+
+
+def _is_kept(manager: t.Expr) -> bool:
+    """`NamedTemporaryFile(delete=False)` is closed at the end of its block, and stays."""
+    kept = manager.keyword("delete") if isinstance(manager, t.Call) else None
+    return isinstance(kept, t.Constant) and kept.value is False
 
 
 # -------------------------------------------------------------------- reports
@@ -319,7 +322,7 @@ def _report(project: Project, site: TaskSite, birth: Birth, close: t.Call | None
     name, manager, left = birth.name, dotted(birth.node.value), _left(project, birth.frame)
     message = f"The `with` block closes `{name}` {left}; the task `{task}` {then}."
     cure = f"Open `{name}` in the task, or pass what was read from it."
-    if "Temporary" in manager or _is_path(project, birth):
+    if ("Temporary" in manager and not _is_kept(birth.node.value)) or _is_path(project, birth):
         message = f"The `with` block deletes `{name}` {left}; the task `{task}` {then}."
         cure = "Keep it until the task is done (`tempfile.mkdtemp()`, `delete=False`), and let the task remove it."
     return finding(project, CODE, site.call, site.frame, message, cure, site=site)
