@@ -125,6 +125,50 @@ def test_reached(tmp_path: Path, body: str) -> None:
     assert sleeps(tmp_path, "slow=False", "", body)
 
 
+OWN = """
+import time
+from fastapi import BackgroundTasks, FastAPI
+app = FastAPI()
+
+class Job:
+    def __init__(self, folder=None, level=0):
+        self._folder = folder
+        self._level = level
+        self.public = folder
+
+    async def run(self):
+        if {test}:
+            time.sleep(5)
+
+    def other(self):
+        {other}
+
+@app.post("/jobs")
+async def start(tasks: BackgroundTasks, name: str):
+    job = {job}
+    tasks.add_task(job.run)
+"""
+OWN_TESTS = {
+    "left out": ("self._folder", "pass", "Job()", False),
+    "given as none": ("self._folder is not None", "pass", "Job(None)", False),
+    "another value": ("self._level > 1 or self._folder", "pass", "Job()", True),
+    "equal": ("self._level == 1", "pass", "Job(level=0)", False),
+    "given": ("self._folder", "pass", "Job('here')", True),
+    "given by the client": ("self._folder", "pass", "Job(name)", True),
+    "set by another method": ("self._folder", "self._folder = 'here'", "Job()", True),
+    "set by name": ("self._folder", "setattr(self, '_folder', 'here')", "Job()", True),
+    "public": ("self.public", "pass", "Job()", True),
+}
+
+
+@pytest.mark.parametrize(("test", "other", "job", "expected"), OWN_TESTS.values(), ids=OWN_TESTS)
+def test_what_a_constructor_keeps_decides(
+    tmp_path: Path, test: str, other: str, job: str, expected: bool
+) -> None:
+    (tmp_path / "main.py").write_text(OWN.format(test=test, other=other, job=job))
+    assert ("BG201" in {finding.code for finding in lint([tmp_path]).findings}) is expected
+
+
 KINDS = """
 import time
 from fastapi import BackgroundTasks, FastAPI

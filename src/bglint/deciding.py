@@ -119,7 +119,15 @@ def handed_on(function: t.Function) -> frozenset[str]:
     given = {expr.id for expr in arguments if isinstance(expr, t.Name)}
     inner = (node.function for node in nodes if isinstance(node, (t.Define, t.Lambda)))
     asked = (words for _, words in _tested(function))
-    return frozenset(given).union(*asked, *map(handed_on, inner))
+    kept = (node.value.id for node in nodes if isinstance(node, t.Assign) and _is_kept(node))  # type: ignore[union-attr]
+    return frozenset(given).union(kept, *asked, *map(handed_on, inner))
+
+
+def _is_kept(node: t.Assign) -> bool:
+    """`self._quiet = quiet`: what the constructor is given decides in other methods."""
+    return isinstance(node.value, t.Name) and any(
+        isinstance(target, t.Attribute) and target.name.startswith("_") for target in node.targets
+    )
 
 
 class _Living:
@@ -360,7 +368,7 @@ def stable(names: Names, expr: t.Expr, frame: Frame) -> Values:
     if isinstance(expr, t.Name):
         return _name(names, expr, frame)
     if isinstance(expr, t.Attribute):
-        return _enum_member(names, expr, frame)
+        return _own_constant(names, expr, frame) or _enum_member(names, expr, frame)
     if isinstance(expr, (t.Operation, t.Call)):
         return _const(decide(names, expr, frame))
     return (Unknown(),)
@@ -437,6 +445,23 @@ def _changed(function: t.Function) -> frozenset[str]:
     starred = {id(node.value) for node in nodes if isinstance(node, t.Argument) and node.star}
     bound = frozenset(scope(function).bindings)
     return bound | {node.id for node in nodes if isinstance(node, t.Name) and id(node) not in starred}
+
+
+def _own_constant(names: Names, expr: t.Attribute, frame: Frame) -> Values:
+    """What a private attribute of `self` was given once, by the constructor that is seen; () where others may set it."""
+    function = frame.function
+    own = (
+        frame.binding(function.parameters[0].name)
+        if function and function.owner and function.parameters
+        else None
+    )
+    only = own[0] if own is not None and len(own) == 1 else None
+    if not expr.name.startswith("_") or not isinstance(only, Instance) or not only.exact or only.init is None:
+        return ()
+    if not isinstance(expr.value, t.Name) or own is not frame.binding(expr.value.id):
+        return ()
+    given = members.set_once(names, only, expr.name)
+    return stable(names, given, only.init) if given is not None else ()
 
 
 def _enum_member(names: Names, expr: t.Attribute, frame: Frame) -> Values:

@@ -12,7 +12,7 @@ from bglint import attributes, calling, filling, hints
 from bglint import tree as t
 from bglint.memo import memo
 from bglint.outline import Entry
-from bglint.scope import Scope
+from bglint.scope import Scope, scope
 from bglint.values import (
     Birth,
     Class,
@@ -411,6 +411,29 @@ def method_frame(names: Names, function: t.Function, target: Instance, klass: Cl
             return inherited
     return names.frame(
         function, function.source.path, _self(function, Instance(None, target.klass)), klass.closure
+    )
+
+
+def set_once(names: Names, target: Instance, name: str) -> t.Expr | None:
+    """What the constructor gives an attribute, where it does so always, and no other method ever does."""
+    init = target.init.function if target.init is not None else None
+    if init is None or not init.parameters:
+        return None
+    classes = lineage(names, target.klass)
+    setting = [f for klass in classes for f in _assigning(names, klass, name) if _may_set(f, name)]
+    found = _self_bindings(init, init.parameters[0].name).get(name, ())
+    if setting != [init] or len(found) != 1 or found[0][1] or scope(init).chain(found[0][0].at):
+        return None
+    by_name = any(_mentions(names, klass, ("setattr", "__dict__")) for klass in classes)
+    return None if by_name else found[0][0]
+
+
+def _may_set(function: t.Function, name: str) -> bool:
+    targets = [x for node in t.nodes_of(function, t.Assign) for x in t.walk(*node.targets)]
+    bound = [node.target for node in t.nodes_of(function, t.For, t.WithItem) if node.target is not None]
+    places = (*targets, *t.walk(*bound))
+    return bool(t.nodes_of(function, t.Define)) or any(
+        isinstance(x, t.Attribute) and x.name == name for x in places
     )
 
 
