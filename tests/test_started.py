@@ -29,6 +29,9 @@ WAITED_FOR = {
     "awaited": ONE + "await job",
     "gathered": SEVERAL + "await asyncio.gather(*jobs)",
     "gathered later": SEVERAL + "done = asyncio.gather(*jobs)\n    await asyncio.sleep(0)\n    await done",
+    "kept on an object": "app.job = asyncio.create_task(work())\n    await app.job",
+    "several on an object": "app.jobs = [asyncio.create_task(work())]\n    await asyncio.gather(*app.jobs)",
+    "appended on an object": "app.jobs = []\n    app.jobs.append(asyncio.create_task(work()))\n    await asyncio.wait(app.jobs)",
     "returned": ONE + "return job",
     "in a helper": ONE + "async def close():\n        await job\n    await close()",
 }

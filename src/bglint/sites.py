@@ -358,7 +358,7 @@ def _collects(node: t.Call, holders: set[str], call: t.Call) -> bool:
 
 
 def _holders(call: t.Call, function: t.Function) -> set[str]:
-    """The local names that hold the started task: assigned, or a list that it is appended to or displayed in."""
+    """The names and attributes that hold the started task: assigned, or a list that it is appended to or displayed in."""
     found: set[str] = set()
     for node in t.walk_function(function):
         if (
@@ -366,19 +366,24 @@ def _holders(call: t.Call, function: t.Function) -> set[str]:
             and node.value is not None
             and any(part is call for part in t.walk(node.value))
         ):
-            found.update(target.id for target in node.targets if isinstance(target, t.Name))
+            found.update(filter(None, map(_holder, node.targets)))
         elif isinstance(node, t.Call) and t.last_name(node.func) in ("append", "add"):
             inside = any(
-                part is call or (isinstance(part, t.Name) and part.id in found)
-                for a in node.arguments
-                for part in t.walk(a.value)
+                part is call or _holder(part) in found for a in node.arguments for part in t.walk(a.value)
             )
-            if inside and isinstance(node.func, t.Attribute) and isinstance(node.func.value, t.Name):
-                found.add(node.func.value.id)
+            if inside and isinstance(node.func, t.Attribute) and (holder := _holder(node.func.value)):
+                found.add(holder)
     return found
+
+
+def _holder(expr: t.Node) -> str:
+    """`task`, `self.tasks`; "" for anything else."""
+    if isinstance(expr, t.Attribute) and isinstance(expr.value, t.Name):
+        return f"{expr.value.id}.{expr.name}"
+    return expr.id if isinstance(expr, t.Name) else ""
 
 
 def _mentions(expr: t.Expr, holders: set[str], call: t.Call) -> bool:
     if isinstance(expr, t.Call) and t.last_name(expr.func) not in _COLLECTORS:
         return False
-    return any(part is call or (isinstance(part, t.Name) and part.id in holders) for part in t.walk(expr))
+    return any(part is call or _holder(part) in holders for part in t.walk(expr))
