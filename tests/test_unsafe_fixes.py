@@ -199,7 +199,7 @@ THREADS = {
     "if os.system(email): pass": "if await asyncio.to_thread(os.system, email): pass",
     "for _ in os.popen(email): pass": "for _ in await asyncio.to_thread(os.popen, email): pass",
     "print(os.system(email))": "print(await asyncio.to_thread(os.system, email))",
-    "os.popen(email).read()": "(await asyncio.to_thread(os.popen, email)).read()",
+    "os.popen(email).read()": "await asyncio.to_thread((await asyncio.to_thread(os.popen, email)).read)",
 }
 
 

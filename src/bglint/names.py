@@ -166,12 +166,12 @@ class Names:
             if verdict is False
             else (expr.body, expr.orelse)
         )
-        return unique([value for arm in arms for value in self.evaluate(arm, frame)])
+        return unique([value for arm in arms for value in self.evaluate(arm, frame) or _UNKNOWN])
 
     def _operation(self, expr: t.Operation, frame: Frame) -> Values:
         if expr.kind in ("or", "and"):
             operands = deciding.evaluated(self, expr, frame)
-            found = [value for operand in operands for value in self.evaluate(operand, frame)]
+            found = [value for operand in operands for value in self.evaluate(operand, frame) or _UNKNOWN]
             some = [v for v in found if v != Const(value=None)] if expr.kind == "or" else found
             return unique(some or found)
         return calling.arithmetic(self, expr, frame)

@@ -13,6 +13,12 @@ from bglint.reach import Contact
 from bglint.rules._contacts import argument
 from bglint.values import Const, Frame, Items, Value
 
+SHORT_PROGRAMS = {
+    "cat", "chmod", "chown", "cp", "date", "echo", "grep", "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mv",
+    "pgrep", "pkill", "ps", "pwd", "rm", "tail", "test", "touch", "uname", "wc", "which", "whoami",
+}  # fmt: skip
+"""Programs that are done in no time, whatever they are given."""
+
 HEAVY_PROGRAMS = ("ffmpeg", "whisper", "HandBrakeCLI", "blender", "sox")
 _FIRST_WORD = re.compile(r"[A-Za-z]*[\"']+\s*([^\s\"']+)")
 
@@ -47,10 +53,10 @@ def runs_heavy_program(project: Project, contact: Contact) -> bool:
     fact = contact.fact
     if fact is None or fact.effect != "process":
         return False
-    return fact.weight == "heavy" or _program(project, contact) in HEAVY_PROGRAMS
+    return fact.weight == "heavy" or program(project, contact) in HEAVY_PROGRAMS
 
 
-def _program(project: Project, contact: Contact) -> str:
+def program(project: Project, contact: Contact) -> str:
     """The program that a call starts, as far as its first argument tells."""
     command = argument(contact, 0, "args")
     if isinstance(command, t.Text):

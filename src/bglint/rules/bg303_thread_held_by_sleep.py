@@ -15,6 +15,7 @@ from bglint.rules._weight import a_queue
 from bglint.values import Outside
 
 LONG = 1.0
+TINY = 0.01
 
 
 @rule("BG303", level="warning")
@@ -114,6 +115,8 @@ def _is_long(project: Project, contact: Contact) -> bool:
     around = [
         turns(project, loop, frame) for frame, loop in loops_around(project, contact.visit, contact.node)
     ]
+    if seconds is not None and seconds < TINY:
+        return False
     if seconds is None or None in around:
         return bool(around)
     total = seconds

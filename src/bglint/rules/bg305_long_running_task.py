@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from bglint import tree as t
 from bglint.model import Finding
@@ -13,7 +14,7 @@ from bglint.rules._contacts import Meeting, argument, is_none, meetings, number,
 from bglint.rules._environment import from_environment
 from bglint.rules._loops import is_one_text, is_range, length
 from bglint.rules._timeouts import given
-from bglint.rules._weight import a_queue, runs_heavy_program, to_a_queue
+from bglint.rules._weight import SHORT_PROGRAMS, a_queue, program, runs_heavy_program, to_a_queue
 from bglint.values import Frame
 
 MINUTE = 60.0
@@ -127,6 +128,7 @@ def _runs_long(project: Project, contact: Contact) -> bool:
         not contact.name.startswith(PROGRAMS)
         or unsure(project, contact)
         or runs_heavy_program(project, contact)
+        or program(project, contact) in SHORT_PROGRAMS
     ):
         return False
     timeout = given(contact, fact) if fact.timeout else None
@@ -201,11 +203,10 @@ def _loop(project: Project, contact: Contact, visit: Visit, loop: t.For) -> Find
 
 def _long_loop(project: Project, contact: Contact) -> tuple[Visit, t.For] | None:
     """The outermost loop around the call whose turns nobody has bounded, if each turn waits for the call."""
-    ways = [
-        (visit, node)
-        for visit, node in reversed(list(contact.visit.up(contact.node)))
-        if visit.frame.function is not None
-    ]
+    up = list(contact.visit.up(contact.node))
+    if not all(_is_awaited(visit.frame, node, below.frame) for (below, _), (visit, node) in pairwise(up)):
+        return None
+    ways = [(visit, node) for visit, node in reversed(up) if visit.frame.function is not None]
     if not all(
         _waits(visit.frame, node) and not _is_exceptional(project, visit, node) for visit, node in ways
     ):
@@ -221,6 +222,14 @@ def _long_loop(project: Project, contact: Contact) -> tuple[Visit, t.For] | None
             ):
                 return visit, loop
     return None
+
+
+def _is_awaited(frame: Frame, node: t.Node, called: Frame) -> bool:
+    """False for a coroutine that is made here and waited for elsewhere: `jobs.append(fetch(url))`."""
+    if frame.function is None or called.function is None or not called.function.is_async:
+        return True
+    waits = (wait.value for wait in t.nodes_of(frame.function, t.Await))
+    return called.function.is_generator or any(node in t.walk(value) for value in waits)
 
 
 def _is_exceptional(project: Project, visit: Visit, node: t.Node) -> bool:

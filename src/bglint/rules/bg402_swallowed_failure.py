@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
 from bglint.rule import finding, rule
-from bglint.rules._except import Told
+from bglint.rules._except import Told, is_print, mentions
 from bglint.rules._swallowing import Swallow, swallows
 
 CURE = "Keep the traceback, `logger.exception(...)`, and write down a failed state where the user can see it."
@@ -95,10 +96,21 @@ def _message(project: Project, swallow: Swallow) -> str:
 def _keeps(swallow: Swallow) -> str:
     if swallow.left is Told.MESSAGE:
         return "logs the error without its traceback"
-    return "drops the error"
+    return "only prints the error" if _is_printed(swallow.node) else "drops the error"
+
+
+def _is_printed(node: t.Node) -> bool:
+    calls = (
+        (part for part in t.walk(*node.body) if isinstance(part, t.Call))
+        if isinstance(node, t.Handler)
+        else ()
+    )
+    return any(is_print(call) and mentions(call, node.name) for call in calls)  # type: ignore[attr-defined]
 
 
 def _price(swallow: Swallow) -> str:
     if swallow.left is Told.MESSAGE:
         return "the log does not say where it came from"
+    if _is_printed(swallow.node):
+        return "a failure looks like a success, and nobody can find out where it came from"
     return "a failure looks like a success, and nobody can find out why"

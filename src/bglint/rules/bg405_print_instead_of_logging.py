@@ -107,7 +107,7 @@ def _length(contact: Contact) -> int:
 
 def _told(project: Project, first: Contact, prints: list[Contact], count: int) -> Finding:
     site = first.visit.site
-    times = f" {count} times" if count > 1 else ""
+    times = f" at {count} places" if count > 1 else ""
     message = (
         f"The task `{project.task_name(site)}` prints{times}: no level, no time, no traceback, "
         "and in most deployments nobody sees it."

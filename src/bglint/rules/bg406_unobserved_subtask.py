@@ -51,9 +51,9 @@ def unobserved_subtask(project: Project) -> Iterator[Finding]:
     fail and handles nothing.
 
     ## Why is this bad?
-    The event loop holds its tasks weakly: one that nobody keeps may be thrown away half-way. And its exception is shown
-    only when the garbage collector finds it, as "Task exception was never retrieved", outside the app's own log and
-    without the request it belongs to.
+    The event loop holds its tasks weakly: one that nobody keeps may be thrown away half-way. And its exception shows
+    only when the task is thrown away, as asyncio's "Task exception was never retrieved", without the request that it
+    belongs to.
 
     ## Example
     ```python
@@ -151,7 +151,7 @@ def _unseen(project: Project, subtask: Subtask) -> Iterator[Subtask]:
 
 def _told(project: Project, subtask: Subtask) -> Finding:
     what, cure = _what(subtask), CURE
-    message = f"{what}; its error is shown only when the garbage collector finds it, outside the app's log."
+    message = f"{what}; its error shows only as asyncio's `Task exception was never retrieved`, without the request."
     if not subtask.fails_at and _handles_all(project, subtask):
         message, cure = f"{what}.", CURE_HANDLED
     found = finding(

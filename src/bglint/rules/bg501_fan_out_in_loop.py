@@ -11,6 +11,7 @@ from bglint.model import Finding
 from bglint.project import Project, short_function
 from bglint.rule import finding, rule
 from bglint.rules._contacts import number
+from bglint.rules._contained import is_contained
 from bglint.rules._failing import runs_its_own_way
 from bglint.rules._parents import around
 from bglint.rules._weight import a_queue
@@ -235,9 +236,10 @@ def _told(project: Project, repeated: Repeated) -> Finding:
     site = repeated.site
     over = project.text(repeated.iterable, repeated.frame).split("\n")[0]
     where = f" in `{short_function(repeated.frame.function)}`" if repeated.frame.function is not None else ""
+    rest = "." if is_contained(project, site) else ", and the first that fails drops the rest."
     message = (
         f"The loop over `{over}`{where} adds one task `{project.task_name(site)}` for each item: "
-        "they run one after another, and the first that fails drops the rest."
+        f"they run one after another{rest}"
     )
     cure = CURE.format(queue=a_queue(project, site.frame))
     return finding(project, "BG501", site.call, site.frame, message, cure, site=site)
