@@ -32,6 +32,10 @@ async def start(tasks: BackgroundTasks, kind: int):
 """
 
 SLEEPS = {
+    "a generator": (
+        "def lines():\n    time.sleep(5)\n    yield 1\n\nasync def work():\n    found = lines()\n    next(found)\n",
+        "tasks.add_task(work)",
+    ),
     "a property with a setter": (
         "class Job:\n    @property\n    def state(self):\n        time.sleep(5)\n"
         "    @state.setter\n    def state(self, value): ...\n\n"
@@ -87,6 +91,11 @@ SLEEPS = {
     ),
 }
 SILENT = {
+    "a generator that a thread goes through": (
+        "def lines():\n    time.sleep(5)\n    yield 1\n\n"
+        "async def work():\n    found = lines()\n    while await asyncio.to_thread(next, found, None):\n        pass\n    found.close()\n",
+        "tasks.add_task(work)",
+    ),
     "refused on the loop": (
         "async def inner():\n    time.sleep(5)\n\nasync def work():\n    asyncio.run(inner())\n",
         "tasks.add_task(work)",

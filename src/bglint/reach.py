@@ -288,7 +288,7 @@ class Reach:
             frame.function is not None and node in _run_apart(frame.function),
         )
         for target, is_async in self.entered(value, positional, keywords):
-            if not (is_async and dropped and not awaited):
+            if not (is_async and dropped and not awaited) and not _runs_in_thread(node, target, frame):
                 edges.append(Edge(node, target, place, off_loop))
         if isinstance(value, Partial) and isinstance(value.target, Outside):
             self._call(node, value.target, frame, awaited, dropped, edges, outers)
@@ -379,6 +379,36 @@ class Reach:
                 fact = self._names.knowledge.fact(value.name)
                 where: Place = "event loop" if fact is not None and fact.is_async else "thread"
                 yield Contact(Visit(site, site.frame, where), site.call, value, fact, self.is_async(value))
+
+
+def _runs_in_thread(call: t.Call, target: Frame, frame: Frame) -> bool:
+    """True for a generator that is made here, and gone through in another thread: `to_thread(next, lines)`."""
+    if target.function is None or not target.function.is_generator or frame.function is None:
+        return False
+    return call in _gone_through_elsewhere(frame.function)
+
+
+@memo
+def _gone_through_elsewhere(function: t.Function) -> frozenset[t.Expr]:
+    """The calls whose result has a name that is only handed on behind `next`, and closed."""
+    calls = t.nodes_of(function, t.Call)
+    handed = {id(a.value) for call in calls if _hands_next(call) for a in call.arguments}
+    closed = {
+        id(node.value) for node in t.nodes_of(function, t.Attribute) if node.name in ("close", "aclose")
+    }
+    assigns = [
+        a for a in t.nodes_of(function, t.Assign) if isinstance(a.value, t.Call) and len(a.targets) == 1
+    ]
+    named = {id(a.targets[0]) for a in assigns}
+    names = t.nodes_of(function, t.Name)
+    used = {name.id for name in names if id(name) not in handed | closed | named}
+    behind = {name.id for name in names if id(name) in handed} - used
+    found = (a.value for a in assigns if isinstance(a.targets[0], t.Name) and a.targets[0].id in behind)
+    return frozenset(value for value in found if value is not None)
+
+
+def _hands_next(call: t.Call) -> bool:
+    return any(isinstance(a.value, t.Name) and a.value.id == "next" for a in call.arguments)
 
 
 @memo
