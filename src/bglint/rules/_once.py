@@ -1,4 +1,4 @@
-"""What a process does once, however many tasks run: behind a question for a global that the answer fills."""
+"""What a process does once, however many tasks run: behind a question for a global that the answer fills, in a memo."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from bglint import tree as t
 from bglint.project import Project
 from bglint.values import Frame
 
+_MEMOS = ("lru_cache", "cache", "alru_cache")
+
 
 def is_done_once(project: Project, path: Iterable[tuple[Frame, t.Node]]) -> bool:
     """True for a path that only the first task takes: `if _database is None: _database = connect()`."""
-    return any(_is_filling(project, frame, node) for frame, node in path)
+    return any(_is_memoised(frame.function) or _is_filling(project, frame, node) for frame, node in path)
+
+
+def _is_memoised(function: t.Function | None) -> bool:
+    """`@lru_cache def get_settings(): ...`: without arguments there is one answer."""
+    if function is None or function.parameters:
+        return False
+    heads = (d.func if isinstance(d, t.Call) else d for d in function.decorators)
+    return any(t.last_name(head) in _MEMOS for head in heads)
 
 
 def _is_filling(project: Project, frame: Frame, node: t.Node) -> bool:
