@@ -19,6 +19,7 @@ from bglint.reach import Contact, Reach, Visit
 from bglint.roles import Role, Roles
 from bglint.scope import Chain, Scope, scope
 from bglint.sites import Context, Hop, Sites, TaskSite
+from bglint.steps import Steps
 from bglint.values import Cls, Frame, Func, Instance, Outside, Partial, Value, Values
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Project:
         self.knowledge = Knowledge(config.knowledge)
         self.names = Names(self.program, self.knowledge)
         self.roles = Roles(self.names)
-        self._reach = Reach(self.names)
+        self._steps = Steps(self.names)
+        self._reach = Reach(self.names, self._steps)
         self._sites = Sites(self.names, self.roles)
         self._frameworks: dict[str, Framework] = {}
         self._method_calls: dict[tuple[str, tuple[str, ...]], tuple[tuple[t.Call, Frame], ...]] = {}
@@ -93,7 +95,7 @@ class Project:
 
     def steps(self, frame: Frame) -> tuple[tuple[object, ...], tuple[object, ...]]:
         """What one function does in a frame: its first-party calls (Edge) and its outside calls (Outer)."""
-        return self._reach.steps(frame)
+        return self._steps.of(frame)
 
     def nodes(self, frame: Frame) -> tuple[t.Node, ...]:
         """What of a function can run in a frame, in run order: arms that its arguments close are left out."""
@@ -111,7 +113,7 @@ class Project:
 
     def runs_on_loop(self, value: Value) -> bool:
         """Would the runner await this callable?"""
-        return self._reach.is_async(value)
+        return self._steps.is_async(value)
 
     # ------------------------------------------------------------------ names
 

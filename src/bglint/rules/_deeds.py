@@ -9,9 +9,9 @@ from typing import TypeVar, cast
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.project import Project
-from bglint.reach import Edge, Outer
 from bglint.scope import Chain
 from bglint.sites import TaskSite
+from bglint.steps import Edge, Outer
 from bglint.values import Frame, Outside, Unknown, Value
 
 DEPTH = 5

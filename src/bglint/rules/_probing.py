@@ -7,7 +7,7 @@ import sys
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.reach import Edge, Outer
+from bglint.steps import Edge, Outer
 from bglint.values import Frame
 
 DEPTH = 3

@@ -10,11 +10,12 @@ from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.memo import memo
 from bglint.project import Project
-from bglint.reach import Edge, Outer, Visit
+from bglint.reach import Visit
 from bglint.rules._except import Told, is_log, is_print, is_report, raises, told
 from bglint.rules._parents import following, parent
 from bglint.rules._paths import Call, Walker
 from bglint.rules._probing import is_probe, is_remote
+from bglint.steps import Edge, Outer
 from bglint.values import Frame, Items, Outside, Value
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}

@@ -7,10 +7,10 @@ from typing import cast
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.reach import Edge
 from bglint.rules._deeds import Deed, deeds, given, may_follow, root, way_to
 from bglint.rules._handed import handed, spread
 from bglint.sites import TaskSite
+from bglint.steps import Edge
 from bglint.values import Birth, Const, Frame, Outside, Value, Values
 
 UPLOAD = ("fastapi.UploadFile", "fastapi.datastructures.UploadFile", "starlette.datastructures.UploadFile")

@@ -9,13 +9,14 @@ from bglint import tree as t
 from bglint.memo import memo
 from bglint.model import Edit, Finding, Fix
 from bglint.project import Project, dotted, short_function
-from bglint.reach import Outer, Visit
+from bglint.reach import Visit
 from bglint.rule import rule
 from bglint.rules._callable import wrappers
 from bglint.rules._told import told
 from bglint.rules._written import handed
 from bglint.scope import scope
 from bglint.sites import TaskSite
+from bglint.steps import Outer
 from bglint.values import Coroutine, Frame, Func, Outside, Value, Values
 
 _STARTS = {"asyncio.gather", "asyncio.shield", "asyncio.AbstractEventLoop.run_in_executor"}

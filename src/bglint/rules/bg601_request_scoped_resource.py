@@ -8,11 +8,12 @@ from typing import cast
 from bglint import tree as t
 from bglint.model import Finding, Level
 from bglint.project import Project, short_function
-from bglint.reach import Contact, Edge
+from bglint.reach import Contact
 from bglint.rule import finding, rule
 from bglint.rules._handed import cancelled_there, handed, spread, worked_with
 from bglint.rules._owners import Owner, closes, owner
 from bglint.sites import TaskSite
+from bglint.steps import Edge
 from bglint.values import Frame, Generator, Value
 
 CODE = "BG601"

@@ -10,12 +10,13 @@ from bglint.frozen import by_identity
 from bglint.memo import memo
 from bglint.model import Finding
 from bglint.project import Project, short_function
-from bglint.reach import Edge, Visit
+from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._global_state import State, flag, reads, sets, written
 from bglint.rules._live_objects import stores_live
 from bglint.rules._weight import a_queue
 from bglint.sites import TaskSite
+from bglint.steps import Edge
 from bglint.values import Frame
 
 DEPTH = 4

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
-from bglint.reach import Contact, Outer, Visit
+from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
+from bglint.steps import Outer
 from bglint.values import Frame, Outside
 
 CURE = "Pass the value to the task as an argument; or set the variable in an `async def` dependency."
