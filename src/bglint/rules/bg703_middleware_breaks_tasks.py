@@ -109,12 +109,22 @@ def middleware_breaks_tasks(project: Project) -> Iterator[Finding]:
     `starlette/middleware/base.py`, `BaseHTTPMiddleware.__call__`: `raise app_exc` after the task group came with 0.46,
     the end of the body at `more_body=False` with 0.29.
     """
-    if any(site.kind != "create_task" for site in project.sites):
-        always_first = sorted(middlewares(project), key=lambda place: bool(place.condition))
-        found = ((place, _harm(project, place)) for place in always_first)
-        worst = next(((place, harm) for place, harm in found if harm), None)
-        if worst is not None:
-            yield _told(*worst)
+    services = {_service(project, s.frame.path) for s in project.sites if s.kind != "create_task"}
+    beside = (
+        (place for place in middlewares(project) if _service(project, place.path) in services)
+        if services
+        else ()
+    )
+    always_first = sorted(beside, key=lambda place: bool(place.condition))
+    found = ((place, _harm(project, place)) for place in always_first)
+    worst = next(((place, harm) for place, harm in found if harm), None)
+    if worst is not None:
+        yield _told(*worst)
+
+
+def _service(project: Project, path: str) -> str:
+    """Where it is written which FastAPI a file runs on, without the line: the same for all files of one service."""
+    return project.framework(path).source.rpartition(":")[0]
 
 
 def _harm(project: Project, place: Middleware) -> str:
