@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bglint import members
 from bglint import tree as t
-from bglint.excerpts import excerpts
+from bglint.excerpts import everywhere
 from bglint.values import Class, Frame, Instance, Outside, Value, Values, known, unique
 
 if TYPE_CHECKING:
@@ -53,11 +53,8 @@ def _in_objects(names: Names, klass: Class, name: str) -> Iterator[Value]:
 
 
 def _assignments(names: Names, written: str, name: str) -> Iterator[tuple[t.Attribute, t.Expr, Frame]]:
-    pattern = re.compile(rf"{written}\s*(?::[^=\n]+)?=[^=]")
-    for file in names.program.sources.mentioning(re.compile(pattern.pattern.encode())):
-        module = names.program.module(file.path)
-        for frame, nodes in excerpts(names, module, pattern) if module is not None else ():
-            for node in nodes:
-                if isinstance(node, t.Assign) and node.value is not None:
-                    targets = (x for x in node.targets if isinstance(x, t.Attribute) and x.name == name)
-                    yield from ((target, node.value, frame) for target in targets)
+    for frame, nodes in everywhere(names, rf"{written}\s*(?::[^=\n]+)?=[^=]"):
+        for node in nodes:
+            if isinstance(node, t.Assign) and node.value is not None:
+                targets = (x for x in node.targets if isinstance(x, t.Attribute) and x.name == name)
+                yield from ((target, node.value, frame) for target in targets)

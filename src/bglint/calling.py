@@ -11,7 +11,6 @@ from bglint import tree as t
 from bglint.values import (
     Annotation,
     Birth,
-    Class,
     Cls,
     Const,
     Coroutine,
@@ -58,13 +57,15 @@ def arguments(names: Names, call: t.Call, frame: Frame, skip: int = 0) -> Argume
     for argument in call.arguments[skip:]:
         if argument.star == "**":
             found, closed = spreading.keywords(names, argument.value, frame)
-            more = {} if closed or deciding.passed_on(argument.value, frame) else {MORE: ()}
-            keywords.update({**found, **more})
+            keywords.update(found)
+            if not closed and not deciding.passed_on(argument.value, frame):
+                keywords[MORE] = ()
             continue
         values = names.evaluate(argument.value, frame)
         if argument.star == "*":
-            keywords.update({} if deciding.passed_on(argument.value, frame) else {MORE: ()})
             positional.extend(_spread(names, values))
+            if not deciding.passed_on(argument.value, frame):
+                keywords[MORE] = ()
         elif argument.keyword is not None:
             keywords[argument.keyword] = _certain(names, values, argument.value, frame)
         else:
@@ -255,21 +256,13 @@ def construct(
     return replace(new, init=bind(names, func, positional, keywords))
 
 
-def _is_dataclass(klass: Class) -> bool:
-    heads = (d.func if isinstance(d, t.Call) else d for d in klass.decorators)
-    return any(t.last_name(head) == "dataclass" for head in heads)
-
-
 def _fields(names: Names, value: Cls) -> list[str]:
     """The parameters of the constructor that a class is given; bases of a dataclass add theirs if they are dataclasses."""
     found: list[str] = []
     lineage = members.lineage(names, value.klass)
-    plain = [
-        klass
-        for klass in lineage
-        if klass is value.klass or not _is_dataclass(value.klass) or _is_dataclass(klass)
-    ]
-    for klass in reversed(plain):
+    if members.has_decorator(value.klass, "dataclass"):
+        lineage = tuple(klass for klass in lineage if members.has_decorator(klass, "dataclass"))
+    for klass in reversed(lineage):
         entries = klass.entry.members if klass.entry else ()
         found += [entry.name for entry in entries if entry.kind == "assign" and entry.name not in found]
     return found

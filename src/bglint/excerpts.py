@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from bglint import tree as t
+from bglint.needles import begun
 from bglint.values import Frame
 
 if TYPE_CHECKING:
@@ -14,9 +15,18 @@ if TYPE_CHECKING:
     from bglint.program import Module
 
 
-def excerpts(
-    names: Names, module: Module, pattern: re.Pattern[str]
-) -> Iterator[tuple[Frame, tuple[t.Node, ...]]]:
+Excerpt = tuple[Frame, tuple[t.Node, ...]]
+
+
+def everywhere(names: Names, pattern: str) -> Iterator[Excerpt]:
+    """Those of all modules but tests."""
+    for file in names.program.sources.mentioning(re.compile(begun(pattern).encode())):
+        module = names.program.module(file.path)
+        if module is not None:
+            yield from excerpts(names, module, re.compile(pattern))
+
+
+def excerpts(names: Names, module: Module, pattern: re.Pattern[str]) -> Iterator[Excerpt]:
     """The frame and the nodes of each statement and function that holds a match, those of the functions inside, too."""
     entries = {module.outline.defined_at(line) for line in module.lines_with(pattern)}
     for entry, owner in sorted(entries, key=lambda found: found[0].start if found[0] else 0):
@@ -29,7 +39,7 @@ def excerpts(
             yield from _in_function(names, names.frame(function, module.path))
 
 
-def _in_function(names: Names, frame: Frame) -> Iterator[tuple[Frame, tuple[t.Node, ...]]]:
+def _in_function(names: Names, frame: Frame) -> Iterator[Excerpt]:
     assert frame.function is not None
     yield frame, t.walk_function(frame.function)
     for node in t.nodes_of(frame.function, t.Define):

@@ -206,10 +206,14 @@ def owner(names: Names, function: t.Function, frame: Frame) -> Class | None:
     return next((v.klass for v in values if isinstance(v, Cls)), None)
 
 
-def has_decorator(function: t.Function, *last: str) -> bool:
+def has_decorator(decorated: t.Function | Class, *last: str) -> bool:
     """True where a decorator's last name is one of these."""
-    called = (d.func if isinstance(d, t.Call) else d for d in function.decorators)
-    return any(t.last_name(decorator) in last for decorator in called)
+    return any(t.last_name(head) in last for head in decorator_heads(decorated))
+
+
+def decorator_heads(decorated: t.Function | Class) -> Iterator[t.Expr]:
+    """`register` of `@register` and of `@register("mail")`."""
+    return (d.func if isinstance(d, t.Call) else d for d in decorated.decorators)
 
 
 def is_class_method(function: t.Function) -> bool:

@@ -76,19 +76,15 @@ class Names:
         self,
         function: t.Function | None,
         path: str,
-        bindings: tuple[tuple[str, Values], ...] = (),
+        bindings: Bindings = (),
         closure: Frame | None = None,
     ) -> Frame:
         """The interned frame of a function with these bindings; with fewer once there are too many."""
         key = (function, path, bindings, closure)
         if key not in self._frames:
             kept = self._kept(bindings, (function, path, closure))
-            whole = kept == bindings
-            self._frames[key] = (
-                Frame(function, path, bindings, closure)
-                if whole
-                else self.frame(function, path, kept, closure)
-            )
+            make = Frame if kept == bindings else self.frame
+            self._frames[key] = make(function, path, kept, closure)
         return self._frames[key]
 
     def _kept(self, bindings: Bindings, of: tuple[object, ...]) -> Bindings:

@@ -120,10 +120,10 @@ class Reach:
 
     def _starts(self, site: TaskSite) -> Iterator[Visit]:
         """The first functions of a task, with the arguments given at the registration."""
+        given = _given(self._names, site)
         for value in known(site.targets):
-            positional, keywords = _given(self._names, site)
             own = site if len(site.targets) == 1 else replace(site, targets=(value,))
-            for frame, is_async in self._steps.entered(value, positional, keywords):
+            for frame, is_async in self._steps.entered(value, *given):
                 yield Visit(own, frame, "event loop" if is_async else "thread")
 
     # ---------------------------------------------------------------- contacts

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from bglint import members
 from bglint import tree as t
-from bglint.excerpts import excerpts
-from bglint.needles import begun
+from bglint.excerpts import everywhere
 from bglint.values import Frame, Func, Values, unique
 
 if TYPE_CHECKING:
@@ -49,19 +48,15 @@ def _handed(names: Names, function: t.Function, outer: t.Function | None, parame
 
 def _mentions(names: Names, wanted: t.Function) -> Iterator[tuple[Frame, t.Call | None]]:
     """The calls of a function, each in its frame; None in the frame of a function that it decorates."""
-    pattern = rf"\b{wanted.name}(?<!def {wanted.name})\b"
-    for file in names.program.sources.mentioning(re.compile(begun(pattern).encode())):
-        module = names.program.module(file.path)
-        for frame, nodes in excerpts(names, module, re.compile(pattern)) if module is not None else ():
-            calls = (node for node in nodes if isinstance(node, t.Call))
-            yield from ((frame, call) for call in calls if _means(names, call.func, frame, wanted))
-            if _decorates(names, wanted, frame):
-                yield frame, None
+    for frame, nodes in everywhere(names, rf"\b{wanted.name}(?<!def {wanted.name})\b"):
+        calls = (node for node in nodes if isinstance(node, t.Call))
+        yield from ((frame, call) for call in calls if _means(names, call.func, frame, wanted))
+        if _decorates(names, wanted, frame):
+            yield frame, None
 
 
 def _decorates(names: Names, wanted: t.Function, frame: Frame) -> bool:
-    decorators = frame.function.decorators if frame.function is not None else ()
-    heads = (d.func if isinstance(d, t.Call) else d for d in decorators)
+    heads = members.decorator_heads(frame.function) if frame.function is not None else ()
     around = frame.closure or names.module_frame(frame.path)
     return any(_means(names, head, around, wanted) for head in heads)
 

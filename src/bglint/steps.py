@@ -123,10 +123,8 @@ class Steps:
             self._handed_on(node, fact, frame, edges, outers)
             return
         positional, keywords = calling.lighter(calling.arguments(self._names, node, frame))
-        place, off_loop = (
-            self._place(value),
-            frame.function is not None and node in _run_apart(frame.function),
-        )
+        place = self._place(value)
+        off_loop = frame.function is not None and node in _run_apart(frame.function)
         for target, is_async in self.entered(value, positional, keywords):
             if not (is_async and dropped and not awaited) and not _runs_in_thread(node, target, frame):
                 edges.append(Edge(node, target, place, off_loop))

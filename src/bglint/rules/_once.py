@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bglint import tree as t
+from bglint.members import has_decorator
 from bglint.project import Project
 from bglint.values import Frame
 
@@ -18,10 +19,7 @@ def is_done_once(project: Project, path: Iterable[tuple[Frame, t.Node]]) -> bool
 
 def _is_memoised(function: t.Function | None) -> bool:
     """`@lru_cache def get_settings(): ...`: without arguments there is one answer."""
-    if function is None or function.parameters:
-        return False
-    heads = (d.func if isinstance(d, t.Call) else d for d in function.decorators)
-    return any(t.last_name(head) in _MEMOS for head in heads)
+    return function is not None and not function.parameters and has_decorator(function, *_MEMOS)
 
 
 def _is_filling(project: Project, frame: Frame, node: t.Node) -> bool:
