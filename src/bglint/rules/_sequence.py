@@ -5,18 +5,17 @@ from __future__ import annotations
 from bglint import tree as t
 from bglint.memo import memo
 from bglint.project import Project
+from bglint.rules._deeds import Way, way_to
 from bglint.rules._parents import around
 from bglint.rules._paths import Call, Walker
 from bglint.scope import Chain
 from bglint.sites import TaskSite
 from bglint.values import Frame
 
-_Steps = list[tuple[Frame, t.Node]]
-
 
 def comes_before(project: Project, first: TaskSite, second: TaskSite) -> bool:
     """True where a request that registers both registers `first` before `second`."""
-    left, right = _steps(first), _steps(second)
+    left, right = way_to(first), way_to(second)
     for place, ((frame, node), (other, following)) in enumerate(zip(left, right, strict=False)):
         if frame.function is not other.function or frame.function is None:
             return False
@@ -33,7 +32,7 @@ def comes_after(project: Project, site: TaskSite) -> bool:
     """True where the same request registers another task behind this one, or this one again in a loop."""
     if site.kind != "add_task":
         return False
-    if any(_is_in_loop(project, frame, node) for frame, node in _steps(site)):
+    if any(_is_in_loop(project, frame, node) for frame, node in way_to(site)):
         return True
     others = (other for other in project.sites if other.kind == "add_task" and other.call is not site.call)
     return any(comes_before(project, site, other) for other in others)
@@ -42,11 +41,6 @@ def comes_after(project: Project, site: TaskSite) -> bool:
 def _is_in_loop(project: Project, frame: Frame, node: t.Node) -> bool:
     chain = project.chain(node, frame.function) if frame.function is not None else ()
     return any(isinstance(holder, t.For | t.While) and part == "body" for holder, part in chain)
-
-
-def _steps(site: TaskSite) -> _Steps:
-    """The calls from the handler to the registration, which is the last."""
-    return [*((hop.frame, hop.node) for hop in site.context.hops), (site.frame, site.call)]
 
 
 def _on_one_path(project: Project, first: t.Node, second: t.Node, function: t.Function) -> bool:
@@ -118,7 +112,7 @@ def _reads(part: t.Node, names: set[str]) -> bool:
     return isinstance(part, t.Name) and part.id in names
 
 
-def _is_sure(project: Project, steps: _Steps) -> bool:
+def _is_sure(project: Project, steps: Way) -> bool:
     """True where each of these functions comes to its step whenever it returns."""
     return all(_is_passed(project, frame, node) for frame, node in steps)
 

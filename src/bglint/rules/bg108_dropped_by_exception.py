@@ -11,6 +11,7 @@ from bglint.model import Finding, Level, Step
 from bglint.project import Project, dotted, name_of
 from bglint.rule import rule
 from bglint.rules._conditions import exclude_each_other
+from bglint.rules._deeds import way_to
 from bglint.rules._fallible import raises_always
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._paths import Call, Walker, Way
@@ -126,7 +127,7 @@ def _is_apart(site: TaskSite) -> bool:
 
 def _levels(site: TaskSite) -> list[tuple[Frame, t.Node]]:
     """The functions from the one that adds the task up to the handler, each with the place on the way."""
-    return [(site.frame, site.call), *((hop.frame, hop.node) for hop in reversed(site.context.hops))]
+    return list(reversed(way_to(site)))
 
 
 def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:

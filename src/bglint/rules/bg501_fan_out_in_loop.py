@@ -12,6 +12,7 @@ from bglint.project import Project, short_function
 from bglint.rule import finding, rule
 from bglint.rules._contacts import number
 from bglint.rules._contained import is_contained
+from bglint.rules._deeds import way_to
 from bglint.rules._failing import runs_its_own_way
 from bglint.rules._parents import around
 from bglint.rules._weight import a_queue
@@ -122,8 +123,7 @@ def fan_out_in_loop(project: Project) -> Iterator[Finding]:
 
 def _loops(project: Project, site: TaskSite) -> Iterator[Repeated]:
     """The long loops around the registration, and around the calls that lead to it."""
-    steps = [(site.frame, site.call), *((hop.frame, hop.node) for hop in reversed(site.context.hops))]
-    for frame, node in steps:
+    for frame, node in reversed(way_to(site)):
         for iterable in _iterables(project, node, frame):
             if not _is_short(project, iterable, frame):
                 yield Repeated(site, iterable, frame)

@@ -12,6 +12,7 @@ from bglint.model import Finding
 from bglint.project import Project, short_function
 from bglint.reach import Visit
 from bglint.rule import finding, rule
+from bglint.rules._deeds import way_to
 from bglint.rules._global_state import State, flag, reads, sets, written
 from bglint.rules._live_objects import stores_live
 from bglint.rules._weight import a_queue
@@ -170,9 +171,7 @@ def _is_claimed_flag(project: Project, site: TaskSite, state: State, node: t.Nod
         return False
     if not all(isinstance(target, t.Name) for target in node.targets):
         return False
-    return any(
-        _claims(project, frame, state) for frame in (site.frame, *(hop.frame for hop in site.context.hops))
-    )
+    return any(_claims(project, frame, state) for frame in site.context.frames)
 
 
 def _reader(project: Project, state: State, in_tasks: set[t.Function | None]) -> t.Function | None:
@@ -229,8 +228,7 @@ def _flags(project: Project) -> Iterator[Finding]:
 
 def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch, State]]:
     """The flags that the handler, or what leads from it to the registration, tests before it registers."""
-    steps = [*((hop.frame, hop.node) for hop in site.context.hops), (site.frame, site.call)]
-    for frame, until in steps if site.role is not None else ():
+    for frame, until in way_to(site) if site.role is not None else ():
         for node in _branches(project, frame):
             if node.at < until.at and _decides(project, node, until, frame):
                 yield from ((frame, node, state) for state in _named(project, node.test, frame))
