@@ -90,43 +90,57 @@ def _is_as_displayed(names: Names, value: Items) -> bool:
     return value.whole and filling.filled(names, value) is value
 
 
-def lighter(given: Arguments) -> Arguments:
-    """The arguments without the births of what was made on the way: one frame for all equal objects."""
-    positional, keywords = given
-    return tuple(map(_lighter, positional)), {name: _lighter(values) for name, values in keywords.items()}
+def bind(
+    names: Names,
+    func: Func,
+    positional: tuple[Values, ...],
+    keywords: Mapping[str, Values],
+    *,
+    births: bool = False,
+) -> Frame:
+    """The frame of a call: parameters with the values given to them, `self` and literal defaults included.
 
-
-def _lighter(values: Values) -> Values:
-    return unique(
-        [replace(v, birth=None) if isinstance(v, Instance) and not _is_owned(v) else v for v in values]
-    )
-
-
-def bind(names: Names, func: Func, positional: tuple[Values, ...], keywords: Mapping[str, Values]) -> Frame:
-    """The frame of a call: parameters with the values given to them, `self` and literal defaults included."""
+    With `births` objects keep where they were made: one frame for each, where a task is registered and begins; else one
+    for all equal objects.
+    """
     function = func.function
     if func.bound is not None:
         positional = ((func.bound,), *positional)
+    if not births:
+        positional, keywords = _lighter(positional, keywords)
     rest = dict(keywords)
-    whole = rest.pop(MORE, None) is None and not func.decorators
-    given = _given(function, positional, rest)
-    if whole:
+    closed = rest.pop(MORE, None) is None
+    given = _given(function, positional, rest, closed=closed)
+    if closed and not func.decorators:
         given = {**_defaults(names, func, given), **given}
     options = {name: given.pop(name) for name in spreading.options(names, function, given)}
     bindings = sorted((*_kept(given), *options.items()), key=lambda pair: pair[0])
     return names.frame(function, function.source.path, tuple(bindings), func.closure)
 
 
+def _lighter(positional: tuple[Values, ...], keywords: Mapping[str, Values]) -> Arguments:
+    """The arguments without the births of what was made on the way."""
+    return tuple(map(_unborn, positional)), {name: _unborn(values) for name, values in keywords.items()}
+
+
+def _unborn(values: Values) -> Values:
+    made = [isinstance(v, Instance) and v.birth is not None and not _lives_shorter(v) for v in values]
+    if not any(made):
+        return values
+    return unique([replace(v, birth=None) if of else v for v, of in zip(values, made, strict=True)])
+
+
 def _given(
-    function: t.Function, positional: tuple[Values, ...], rest: dict[str, Values]
+    function: t.Function, positional: tuple[Values, ...], rest: dict[str, Values], *, closed: bool
 ) -> dict[str, Values]:
+    """The values by parameter; `closed` where nothing else can be given."""
     given: dict[str, Values] = {}
     position = 0
     for parameter in function.parameters:
         if parameter.kind == "*":
             given[parameter.name] = (Items(None, "tuple", positional[position:]),)
         elif parameter.kind == "**":
-            given[parameter.name] = (Items(None, "dict", tuple(rest.values()), tuple(rest)),)
+            given[parameter.name] = (Items(None, "dict", tuple(rest.values()), tuple(rest), closed),)
         elif parameter.kind != "keyword-only" and position < len(positional):
             given[parameter.name] = positional[position]
             position += 1
@@ -166,17 +180,17 @@ def _says(value: Value) -> bool:
     if isinstance(value, Const):
         return not isinstance(value.value, (str, bytes)) or len(value.value) < MOST_TEXT
     if isinstance(value, Items):
-        return any(_says(v) and not isinstance(v, Const) for v in value.elements()) or _is_owned(value)
+        return any(_says(v) and not isinstance(v, Const) for v in value.elements()) or _lives_shorter(value)
     if isinstance(value, Outside):
         plain = value.instance and (anonymous(value) or value.name.startswith("builtins."))
-        return not plain or _is_owned(value)
-    return not isinstance(value, Unknown) or _is_owned(value)
+        return not plain or _lives_shorter(value)
+    return not isinstance(value, Unknown) or _lives_shorter(value)
 
 
-def _is_owned(value: Value | None) -> bool:
-    """True for what comes from a dependency, a parameter or a `with`: lifetimes are asked for these."""
+def _lives_shorter(value: Value | None) -> bool:
+    """True for what comes from a dependency or a `with`, and may end before the task does."""
     while value is not None:
-        if value.birth is not None and value.birth.kind in ("dependency", "parameter", "with"):
+        if value.birth is not None and value.birth.kind in ("dependency", "with"):
             return True
         value = value.of if isinstance(value, Outside) else None
     return False

@@ -119,12 +119,13 @@ def outside_bases(names: Names, klass: Class) -> tuple[str, ...]:
 def base_values(names: Names, klass: Class) -> Values:
     """What the bases of a class stand for; `Base[T]` counts as `Base`."""
     frame = klass.closure or names.module_frame(klass.source.path)
-    found: list[Value] = []
-    for base in klass.bases:
-        if base.keyword is None and not base.star:
-            expr = base.value.value if isinstance(base.value, t.Subscript) else base.value
-            found.extend(names.evaluate(expr, frame))
-    return unique(found)
+    return names.together(_written_bases(klass), frame)
+
+
+@memo
+def _written_bases(klass: Class) -> tuple[t.Expr, ...]:
+    plain = (base.value for base in klass.bases if base.keyword is None and not base.star)
+    return tuple(expr.value if isinstance(expr, t.Subscript) else expr for expr in plain)
 
 
 def is_a(names: Names, value: Value, *dotted: str) -> bool:
@@ -150,6 +151,7 @@ def method(
     return None
 
 
+@memo
 def own_method(names: Names, klass: Class, name: str) -> t.Function | None:
     """The method that a class itself defines."""
     if klass.local is not None:

@@ -65,6 +65,7 @@ class Names:
         self.knowledge = knowledge
         self._counts: dict[tuple[object, ...], int] = {}
         self._frames: dict[tuple[object, ...], Frame] = {}
+        self._modules: dict[str, Frame] = {}
         self._memo: dict[tuple[object, ...], Values] = {}
         self._parsed: dict[str, t.Expr] = {}
         self._open: set[tuple[object, ...]] = set()
@@ -96,7 +97,9 @@ class Names:
 
     def module_frame(self, path: str) -> Frame:
         """The frame of a module's own statements."""
-        return self.frame(None, path)
+        if path not in self._modules:
+            self._modules[path] = self.frame(None, path)
+        return self._modules[path]
 
     # ----------------------------------------------------------- evaluation
 
@@ -131,6 +134,17 @@ class Names:
         if handler is not None:
             return self.remember((expr, frame), lambda: handler(self, expr, frame))
         return _NONE if expr is None else _literal(expr)
+
+    def together(self, exprs: tuple[t.Expr, ...], frame: Frame) -> Values:
+        """Everything that one of these may stand for; kept where it was asked for outside of any circle."""
+        found = self._memo.get((exprs, frame))
+        if found is not None:
+            return found
+        answers = [self.evaluate(expr, frame) for expr in exprs]
+        found = unique([value for values in answers for value in values])
+        if all((expr, frame) in self._memo for expr in exprs):
+            self._memo[exprs, frame] = found
+        return found
 
     def _name(self, expr: t.Name, frame: Frame) -> Values:
         return self.lookup(expr.id, frame, expr.at)

@@ -123,7 +123,7 @@ class Reach:
         given = _given(self._names, site)
         for value in known(site.targets):
             own = site if len(site.targets) == 1 else replace(site, targets=(value,))
-            for frame, is_async in self._steps.entered(value, *given):
+            for frame, is_async in self._steps.entered(value, *given, births=True):
                 yield Visit(own, frame, "event loop" if is_async else "thread")
 
     # ---------------------------------------------------------------- contacts

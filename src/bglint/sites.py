@@ -291,7 +291,7 @@ class Sites:
             inner = [v for _, values in (value.closure.bindings if value.closure else ()) for v in values]
             value = next((v for v in inner if isinstance(v, Func) and v.function is function), value)
         if isinstance(value, Func) and value.function is function:
-            return calling.bind(self._names, value, positional, keywords)
+            return calling.bind(self._names, value, positional, keywords, births=True)
         if isinstance(value, Cls):
             made = calling.construct(self._names, value, positional, keywords, None)
             return (

@@ -19,7 +19,10 @@ _HARMLESS = {"get", "keys", "values", "items", "copy", "pop", "setdefault"}
 
 
 def keywords(names: Names, expr: t.Expr, frame: Frame) -> tuple[dict[str, Values], bool]:
-    """The values by key, and True where no other key can be in it. A key that may be missing has `Unknown` among them."""
+    """The values by key, and True where no other key can be in it.
+
+    A key that may be missing or have another value has `Unknown` among them.
+    """
     values = names.evaluate(expr, frame)
     if not any(map(_is_displayed, values)):
         values = (
@@ -30,15 +33,22 @@ def keywords(names: Names, expr: t.Expr, frame: Frame) -> tuple[dict[str, Values
         return {}, False
     full = filling.filled(names, mapping)
     pairs = zip(full.keys, full.items, strict=False)
-    given = {key: _or_missing(values, key, mapping) for key, values in pairs if isinstance(key, str)}
+    left_alone = _is_left_alone(names, expr, frame, mapping)
+    given = {
+        key: values if left_alone and key in mapping.keys else unique([*values, Unknown()])
+        for key, values in pairs
+        if isinstance(key, str)
+    }
     closed = {mapping, Const(value=None)}.issuperset(values) and is_closed(names, mapping)
-    return given, closed and _is_left_alone(names, expr, frame, mapping)
+    return given, closed and left_alone
 
 
 def is_closed(names: Names, mapping: Items) -> bool:
-    """True for a dict of which all keys are written down: `{"a": 1}`, also with `options["b"] = 2` later."""
+    """True for a dict of which all keys are written down: `f(a=1)`, `{"a": 1}`, also with `options["b"] = 2` later."""
     birth = mapping.birth
-    if birth is None or birth.kind != "display":
+    if birth is None:
+        return mapping.whole and len(mapping.keys) == len(mapping.items)
+    if birth.kind != "display":
         return False
     full = filling.filled(names, mapping)
     if len(full.keys) < len(full.items) or not all(isinstance(key, str) for key in full.keys):
@@ -61,11 +71,6 @@ def _spread(function: t.Function) -> frozenset[str]:
 
 def _is_displayed(value: Value) -> bool:
     return isinstance(value, Items) and value.birth is not None and value.birth.kind == "display"
-
-
-def _or_missing(values: Values, key: str, mapping: Items) -> Values:
-    """The values of a key; of one that is set later, in some branch perhaps, nothing is sure."""
-    return values if key in mapping.keys else unique([*values, Unknown()])
 
 
 # ------------------------------------------------------------ who else gets hold of it

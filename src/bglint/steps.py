@@ -122,7 +122,7 @@ class Steps:
             outers.append(Outer(node, value, fact, awaited))
             self._handed_on(node, fact, frame, edges, outers)
             return
-        positional, keywords = calling.lighter(calling.arguments(self._names, node, frame))
+        positional, keywords = calling.arguments(self._names, node, frame)
         place = self._place(value)
         off_loop = frame.function is not None and node in _run_apart(frame.function)
         for target, is_async in self.entered(value, positional, keywords):
@@ -197,21 +197,29 @@ class Steps:
     # ----------------------------------------------------------- what calling runs
 
     def entered(
-        self, value: Value, positional: tuple[Values, ...], keywords: dict[str, Values]
+        self,
+        value: Value,
+        positional: tuple[Values, ...],
+        keywords: dict[str, Values],
+        *,
+        births: bool = False,
     ) -> Iterator[tuple[Frame, bool]]:
-        """The frames that calling a value runs, and whether that is asynchronous."""
+        """The frames that calling a value runs, and whether that is asynchronous; for `births` see `calling.bind`."""
         if isinstance(value, Func):
-            yield calling.bind(self._names, value, positional, keywords), self.is_async(value)
+            yield (
+                calling.bind(self._names, value, positional, keywords, births=births),
+                self.is_async(value),
+            )
         elif isinstance(value, Partial):
             merged = {**dict(value.keywords), **keywords}
-            yield from self.entered(value.target, (*value.positional, *positional), merged)
+            yield from self.entered(value.target, (*value.positional, *positional), merged, births=births)
         elif isinstance(value, Cls):
             yield from self._constructed(value, positional, keywords)
         elif isinstance(value, Instance):
             found = members.method(self._names, value.klass, "__call__")
             if found is not None:
                 func = Func(None, found[1], found[0].closure, value)
-                yield from self.entered(func, positional, keywords)
+                yield from self.entered(func, positional, keywords, births=births)
         elif isinstance(value, (Coroutine, Generator)):
             yield value.call, value.func.function.is_async
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.frozen import by_value
+from bglint.memo import memo
 from bglint.project import Project
 from bglint.values import Cls, Frame, Instance, Items, ModuleValue, Outside, Value
 
@@ -35,8 +36,13 @@ class State:
     name: str
 
 
-def written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
+@memo
+def written(project: Project, frame: Frame) -> tuple[tuple[State, t.Node], ...]:
     """The module-level containers and globals that a function changes, each with the place."""
+    return tuple(_written(project, frame))
+
+
+def _written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
     for node in project.nodes_of(frame, t.Assign, t.Call):
         for expr in _changed(node):
             state = container(project, expr, frame)
@@ -155,8 +161,13 @@ def _owner(value: Value, name: str) -> tuple[object, str] | None:
     return None
 
 
-def sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Assign]]:
+@memo
+def sets(project: Project, frame: Frame) -> tuple[tuple[State, t.Assign], ...]:
     """The flags that a function sets to something that is not false."""
+    return tuple(_sets(project, frame))
+
+
+def _sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Assign]]:
     for node in project.nodes_of(frame, t.Assign):
         if not (isinstance(node.value, t.Constant) and not node.value.value):
             for target in node.targets:

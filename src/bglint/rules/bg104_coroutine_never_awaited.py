@@ -102,7 +102,7 @@ def coroutine_never_awaited(project: Project) -> Iterator[Finding]:
     dropped: dict[t.Call, list[Visit]] = {}
     for site in project.sites:
         for visit in project.visits(site):
-            for call in _dropped(project, visit):
+            for call in _dropped(project, visit.frame, is_task=visit.before is None):
                 dropped.setdefault(call, []).append(visit)
             for call, name in _in_a_thread(project, visit):
                 yield _thread_finding(project, visit, call, name)
@@ -113,16 +113,15 @@ def coroutine_never_awaited(project: Project) -> Iterator[Finding]:
         yield _finding(project, nearest, call, len({visit.site.call for visit in visits}) - 1)
 
 
-def _dropped(project: Project, visit: Visit) -> Iterator[t.Call]:
-    """The async calls of a function whose coroutine nobody takes."""
-    function = visit.frame.function
-    if function is None or function.is_generator or _asks_first(function, visit.frame):
-        return
-    for node in project.nodes_of(visit.frame, t.Evaluate, t.Return):
-        if isinstance(node, t.Evaluate):
-            yield from _coroutines(project, node.value, visit.frame)
-        elif visit.before is None:
-            yield from _coroutines(project, _kept_for_return(node, function), visit.frame)
+@memo
+def _dropped(project: Project, frame: Frame, *, is_task: bool) -> tuple[t.Call, ...]:
+    """The async calls of a function whose coroutine nobody takes: nobody takes what a task itself returns."""
+    function = frame.function
+    if function is None or function.is_generator or _asks_first(function, frame):
+        return ()
+    left = [node.value for node in project.nodes_of(frame, t.Evaluate)]
+    given = [_kept_for_return(node, function) for node in project.nodes_of(frame, t.Return) if is_task]
+    return tuple(call for expr in (*left, *given) for call in _coroutines(project, expr, frame))
 
 
 def _kept_for_return(node: t.Return, function: t.Function) -> t.Expr | None:

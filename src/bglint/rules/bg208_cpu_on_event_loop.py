@@ -114,7 +114,7 @@ def _loops(project: Project, visit: Visit) -> Iterator[t.For]:
     if visit.where != "event loop" or function is None:
         return
     for node in project.nodes_of(visit.frame, t.For):
-        if not _gives_way(node) and _turns(project, node, visit) >= MANY_TURNS:
+        if _turns(project, node, visit) >= MANY_TURNS and not _gives_way(node):
             yield node
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project, dotted
+from bglint.project import Project
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, reached, unsure
@@ -250,17 +250,14 @@ def _waits(frame: Frame, node: t.Node) -> bool:
     function = frame.function
     if function is None or not isinstance(node, t.Call):
         return function is not None
-    calls = [n for n in t.nodes_of(function, t.Call) if n is not node]
-    around = [call for call in calls if node in t.walk(*call.arguments)]
-    started = any(dotted(call.func).rpartition(".")[2] in PARALLEL for call in around)
+    starters = (call for call in t.nodes_of(function, t.Call) if t.last_name(call.func) in PARALLEL)
+    started = any(node in t.walk(*call.arguments) for call in starters if call is not node)
     return not started and not _collected(function, node)
 
 
 def _collected(function: t.Function, call: t.Call) -> bool:
     """True for `jobs = [send(x) for x in ...]` and `job = send(x)` of a coroutine."""
-    return any(
-        isinstance(node, t.Comprehension) and call in node.elements for node in t.walk_function(function)
-    )
+    return any(call in node.elements for node in t.nodes_of(function, t.Comprehension))
 
 
 def _is_unbounded(project: Project, loop: t.For, frame: Frame) -> bool:
