@@ -157,7 +157,8 @@ OWN_TESTS = {
     "given by the client": ("self._folder", "pass", "Job(name)", True),
     "set by another method": ("self._folder", "self._folder = 'here'", "Job()", True),
     "set by name": ("self._folder", "setattr(self, '_folder', 'here')", "Job()", True),
-    "public": ("self.public", "pass", "Job()", True),
+    "public": ("self.public", "pass", "Job()", False),
+    "public and set from outside": ("self.public", "pass", "Job()\n    job.public = name", True),
 }
 
 
@@ -166,6 +167,67 @@ def test_what_a_constructor_keeps_decides(
     tmp_path: Path, test: str, other: str, job: str, expected: bool
 ) -> None:
     (tmp_path / "main.py").write_text(OWN.format(test=test, other=other, job=job))
+    assert ("BG201" in {finding.code for finding in lint([tmp_path]).findings}) is expected
+
+
+FIELDS = """
+import time
+from dataclasses import dataclass, field
+from typing import Optional
+from fastapi import BackgroundTasks, FastAPI
+from pydantic import BaseModel, Field, field_validator
+app = FastAPI()
+
+{kind}
+    folder: Optional[str] = {default}
+    level: int = 0
+    {more}
+
+async def run(job: Job):
+    if job.folder:
+        time.sleep(5)
+
+async def change(job, other):
+    {change}
+
+@app.post("/jobs")
+async def start(tasks: BackgroundTasks, name: str):
+    tasks.add_task(run, {job})
+"""
+DATA, MODEL = "@dataclass\nclass Job:", "class Job(BaseModel):"
+FIELD_TESTS = {
+    "left out": (DATA, "None", "", "pass", "Job()", False),
+    "left out of a model": (MODEL, "None", "", "pass", "Job(level=1)", False),
+    "a field": (DATA, "field(default=None)", "", "pass", "Job()", False),
+    "a field of a model": (MODEL, 'Field(None, description="where")', "", "pass", "Job()", False),
+    "given": (DATA, "None", "", "pass", "Job('here')", True),
+    "given by the client": (DATA, "None", "", "pass", "Job(folder=name)", True),
+    "given as none": (DATA, "'here'", "", "pass", "Job(None)", False),
+    "perhaps given": (DATA, "None", "", "pass", "Job(**app.extra)", True),
+    "made by a factory": (DATA, "field(default_factory=str)", "", "pass", "Job()", True),
+    "by another name": (MODEL, 'Field(None, alias="dir")', "", "pass", "Job(dir=name)", True),
+    "set afterwards": (DATA, "None", "", "other = Job()\n    other.folder = job", "Job()", True),
+    "set of who knows what": (DATA, "None", "", "other.folder = job", "Job()", True),
+    "set by name": (DATA, "None", "", "setattr(Job(), other, 1)", "Job()", True),
+    "set of something else": (DATA, "None", "", "app.folder = job", "Job()", False),
+    "compared": (DATA, "None", "", "print(other.folder == job)", "Job()", False),
+    "set by a method": (DATA, "None", "def go(self):\n        self.folder = 'x'", "pass", "Job()", True),
+    "set after the constructor": (DATA, "None", "def __post_init__(self): load(self)", "pass", "Job()", True),
+    "validated": (
+        MODEL, "None", "@field_validator('folder')\n    def check(cls, value): return 'x'", "pass", "Job()", True
+    ),
+    "of a class that others fill": ("class Job(Base):", "None", "", "pass", "Job()", True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "default", "more", "change", "job", "expected"), FIELD_TESTS.values(), ids=FIELD_TESTS
+)
+def test_what_a_field_was_given_decides(
+    tmp_path: Path, kind: str, default: str, more: str, change: str, job: str, expected: bool
+) -> None:
+    text = FIELDS.format(kind=kind, default=default, more=more, change=change, job=job)
+    (tmp_path / "main.py").write_text(text)
     assert ("BG201" in {finding.code for finding in lint([tmp_path]).findings}) is expected
 
 

@@ -264,10 +264,16 @@ def construct(
     new = Instance(birth, value.klass, True)
     found = members.method(names, value.klass, "__init__")
     if found is None:
-        given = _kept(dict(keywords) | dict(zip(_fields(names, value), positional, strict=False)))
-        return replace(new, init=names.frame(None, value.klass.source.path, given)) if given else new
+        given = dict(keywords) | dict(zip(_fields(names, value), positional, strict=False))
+        return replace(new, init=names.frame(None, value.klass.source.path, _filled_in(given)))
     func = Func(None, found[1], found[0].closure, Instance(None, value.klass))
     return replace(new, init=bind(names, func, positional, keywords))
+
+
+def _filled_in(given: Mapping[str, Values]) -> tuple[tuple[str, Values], ...]:
+    """The bindings of a record: what is not among them was left out."""
+    telling = dict(_kept(given))
+    return tuple((name, telling.get(name, (Unknown(),))) for name in sorted(given))
 
 
 def _fields(names: Names, value: Cls) -> list[str]:

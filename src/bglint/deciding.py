@@ -1,7 +1,7 @@
 """Which branches a call's own arguments close, and what of a function can then run.
 
-Only what the caller wrote down decides: literals, defaults, enum members, handed on as they are. Settings, attributes
-and results may be something else tomorrow, so they leave both branches open.
+Only what the caller wrote down decides: literals, defaults, enum members, handed on as they are or in an attribute that
+nobody sets again. Settings and results may be something else tomorrow, so they leave both branches open.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from bglint import members
+from bglint import members, settled
 from bglint import tree as t
 from bglint.memo import memo
 from bglint.scope import Chain, scope
@@ -28,6 +28,7 @@ from bglint.values import (
     Unknown,
     Value,
     Values,
+    unique,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -368,7 +369,7 @@ def stable(names: Names, expr: t.Expr, frame: Frame) -> Values:
     if isinstance(expr, t.Name):
         return _name(names, expr, frame)
     if isinstance(expr, t.Attribute):
-        return _own_constant(names, expr, frame) or _enum_member(names, expr, frame)
+        return _held(names, expr, frame) or _enum_member(names, expr, frame)
     if isinstance(expr, (t.Operation, t.Call)):
         return _const(decide(names, expr, frame))
     return (Unknown(),)
@@ -447,21 +448,11 @@ def _changed(function: t.Function) -> frozenset[str]:
     return bound | {node.id for node in nodes if isinstance(node, t.Name) and id(node) not in starred}
 
 
-def _own_constant(names: Names, expr: t.Attribute, frame: Frame) -> Values:
-    """What a private attribute of `self` was given once, by the constructor that is seen; () where others may set it."""
-    function = frame.function
-    own = (
-        frame.binding(function.parameters[0].name)
-        if function and function.owner and function.parameters
-        else None
-    )
-    only = own[0] if own is not None and len(own) == 1 else None
-    if not expr.name.startswith("_") or not isinstance(only, Instance) or not only.exact or only.init is None:
-        return ()
-    if not isinstance(expr.value, t.Name) or own is not frame.binding(expr.value.id):
-        return ()
-    given = members.set_once(names, only, expr.name)
-    return stable(names, given, only.init) if given is not None else ()
+def _held(names: Names, expr: t.Attribute, frame: Frame) -> Values:
+    """What objects that the caller made were given for good; () where others may set it."""
+    objects = _name(names, expr.value, frame) if isinstance(expr.value, t.Name) else ()
+    found = [settled.attribute(names, each, expr.name) for each in objects]
+    return unique([value for values in found for value in values]) if all(found) else ()
 
 
 def _enum_member(names: Names, expr: t.Attribute, frame: Frame) -> Values:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bglint.names import Names
 
 PROPERTIES = {"property", "cached_property", "computed_field", "hybrid_property"}
+_PROPERTY = re.compile(rb"@[\w.]*(?:property|computed_field)\b(?s:.){0,400}?\bdef\s+(\w+)")
 
 
 def attribute(names: Names, value: Value, name: str) -> Values:
@@ -299,6 +300,14 @@ def _method_value(names: Names, klass: Class, function: t.Function, target: Inst
     return names.decorated(function, class_frame(names, klass), bound)
 
 
+@memo
+def property_names(names: Names) -> frozenset[str]:
+    """What may be a property of some class of the project, by its text."""
+    sources = names.program.sources
+    found = (_PROPERTY.findall(sources.read(file)) for file in sources.mentioning(_PROPERTY))
+    return frozenset(name.decode() for each in found for name in each)
+
+
 def _self(function: t.Function, target: Value) -> tuple[tuple[str, Values], ...]:
     return ((function.parameters[0].name, (target,)),) if function.parameters else ()
 
@@ -359,6 +368,11 @@ def _assigned(names: Names, target: Instance, name: str) -> Values:
         if found:
             break
     return unique(found)
+
+
+def assigns(names: Names, klass: Class, name: str) -> bool:
+    """True where a method of a class may set an attribute, also by a name that is not written down."""
+    return bool(_assigning(names, klass, name)) or _mentions(names, klass, ("setattr", "__dict__"))
 
 
 def _assigning(names: Names, klass: Class, name: str) -> list[t.Function]:

@@ -88,11 +88,12 @@ class Steps:
         awaited = {id(expr) for node in nodes for expr in _awaited(node)}
         dropped = {id(node.value) for node in nodes if isinstance(node, t.Evaluate)}
         called = {id(node.func) for node in nodes if isinstance(node, t.Call)}
+        properties = members.property_names(self._names)
         for node in nodes:
             if isinstance(node, t.Call):
                 for value in self._names.evaluate(node.func, frame):
                     self._call(node, value, frame, id(node) in awaited, id(node) in dropped, edges, outers)
-            elif isinstance(node, t.Attribute) and id(node) not in called:
+            elif isinstance(node, t.Attribute) and node.name in properties and id(node) not in called:
                 edges.extend(self._property(node, frame))
             elif isinstance(node, t.WithItem):
                 edges.extend(self._managed(node, frame))
