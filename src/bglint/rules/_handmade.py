@@ -77,6 +77,19 @@ def _sets_background(node: t.Assign) -> bool:
     return any(isinstance(target, t.Attribute) and target.name == "background" for target in node.targets)
 
 
+def nested(function: t.Function) -> Iterator[t.Function]:
+    """The functions, lambdas and methods written inside a function."""
+    for node in t.walk_function(function):
+        if isinstance(node, (t.Define, t.Lambda)):
+            yield node.function
+            yield from nested(node.function)
+        elif isinstance(node, t.DefineClass):
+            for statement in node.body:
+                if isinstance(statement, t.Define):
+                    yield statement.function
+                    yield from nested(statement.function)
+
+
 # ------------------------------------------------- objects of a module or class
 
 

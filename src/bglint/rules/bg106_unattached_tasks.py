@@ -8,7 +8,7 @@ from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted, name_of
 from bglint.rule import rule
-from bglint.rules._handmade import Shared, Use, is_made_by_hand, shared, uses_in
+from bglint.rules._handmade import Shared, Use, is_made_by_hand, nested, shared, uses_in
 from bglint.rules._kept_on_self import Kept, kept_on_self, uses
 from bglint.rules._left_out import LeftOut, left_out
 from bglint.rules._parents import parent
@@ -161,19 +161,6 @@ def _uses(site: TaskSite, function: t.Function, name: str) -> Iterator[Use]:
     for inner in nested(function):
         if any(isinstance(node, t.Name) and node.id == name for node in t.walk_function(inner)):
             yield Use("escapes", inner, site.frame)
-
-
-def nested(function: t.Function) -> Iterator[t.Function]:
-    """The functions, lambdas and methods written inside a function."""
-    for node in t.walk_function(function):
-        if isinstance(node, (t.Define, t.Lambda)):
-            yield node.function
-            yield from nested(node.function)
-        elif isinstance(node, t.DefineClass):
-            for statement in node.body:
-                if isinstance(statement, t.Define):
-                    yield statement.function
-                    yield from nested(statement.function)
 
 
 def _is_target(node: t.Name, function: t.Function) -> bool:

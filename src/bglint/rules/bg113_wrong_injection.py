@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 from bglint import edits, members
 from bglint import tree as t
-from bglint.hints import provide
 from bglint.model import Edit, Finding, Fix, Span
 from bglint.project import Project
 from bglint.rule import rule
-from bglint.rules._handmade import is_made_by_hand, uses_in
 from bglint.rules._injection import Meaning, called_by_fastapi, is_fastapi_marker, meaning, outer
+from bglint.rules._provided import is_lost
 from bglint.rules._signature import resolved
 from bglint.rules._told import told
 from bglint.sites import TASKS
@@ -251,7 +250,7 @@ def _marked(
     providers = project.evaluate(provider, where)
     if any(isinstance(value, Outside) and value.name in TASKS and not value.instance for value in providers):
         return _DEPENDS
-    if _is_lost(project, function, parameter, providers):
+    if is_lost(project, function, parameter, providers):
         return "the provider makes a `BackgroundTasks` of its own, which no response carries: its tasks never run"
     if means.kind == "tasks" and project.framework(frame.path).depends_provider_injects is False:
         return "before FastAPI 0.128.2 a `BackgroundTasks` cannot come from `Depends`: the app does not start"
@@ -267,23 +266,6 @@ _DEPENDS = "FastAPI injects the object by its annotation alone: with `Depends()`
 def _last(project: Project, call: t.Call, frame: Frame) -> str:
     values = project.evaluate(call.func, frame)
     return next((v.name.rpartition(".")[2] for v in values if isinstance(v, Outside)), "")
-
-
-def _is_lost(
-    project: Project, function: t.Function, parameter: t.Parameter, providers: tuple[Value, ...]
-) -> bool:
-    """True where every provider makes a new object, and the function only adds tasks to it."""
-    objects = [value for provider in providers for value in provide(project.names, provider)]
-    if not objects or not all(_is_new(value) for value in objects):
-        return False
-    names = {id(node) for node in t.nodes_of(function, t.Name) if node.id == parameter.name}
-    fates = {use.fate for use in uses_in(function, project.frame(function), names)}
-    return "adds" in fates and not fates & {"runs", "escapes"}
-
-
-def _is_new(value: Value) -> bool:
-    """A plain object made by hand; one of a subclass may do the work in its own way."""
-    return isinstance(value, Outside) and value.name in TASKS and value.instance and is_made_by_hand(value)
 
 
 # -------------------------------------------------------------------- telling

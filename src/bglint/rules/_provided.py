@@ -1,0 +1,97 @@
+"""A tasks object that a provider makes by hand: what all that get it in a request do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bglint import tree as t
+from bglint.hints import provide, providers
+from bglint.project import Project
+from bglint.rules._handmade import Fate, is_made_by_hand, nested, uses_in
+from bglint.rules._injection import behind, dependencies, outer
+from bglint.rules._parents import parent
+from bglint.sites import TASKS
+from bglint.values import Outside, Value, Values
+
+
+def is_lost(
+    project: Project, function: t.Function, parameter: t.Parameter, makers: tuple[Value, ...]
+) -> bool:
+    """True where every provider makes a new object, and everybody who has it only adds tasks to it."""
+    objects = [value for maker in makers for value in provide(project.names, maker)]
+    if not objects or not all(_is_new(value) for value in objects):
+        return False
+    fates = _fates(project, function, parameter)
+    if "adds" not in fates or fates & {"runs", "escapes"}:
+        return False
+    kept = any(_is_kept(project, maker, value) for maker in makers for value in objects)
+    return not kept and not _is_run_beside(project, function, makers)
+
+
+def _is_new(value: Value) -> bool:
+    """A plain object made by hand; one of a subclass may do the work in its own way."""
+    return isinstance(value, Outside) and value.name in TASKS and value.instance and is_made_by_hand(value)
+
+
+def _fates(project: Project, function: t.Function, parameter: t.Parameter) -> set[Fate]:
+    names = {id(node) for node in t.nodes_of(function, t.Name) if node.id == parameter.name}
+    return {use.fate for use in uses_in(function, project.frame(function), names)}
+
+
+# ---------------------------------------------------------------- in the provider
+
+
+def _is_kept(project: Project, maker: Value, value: Value) -> bool:
+    """True where the provider, or what makes the object for it, does more than to give it out."""
+    made = value.birth.frame.function if value.birth is not None else None
+    places = {place for place in (behind(project, maker), made) if place is not None}
+    return any(_does_more(project, place, value) for place in places)
+
+
+def _does_more(project: Project, function: t.Function, value: Value) -> bool:
+    frame = project.frame(function)
+    mentions = [
+        node
+        for node in t.nodes_of(function, t.Expr)
+        if value.birth is not None and _is_it(project.evaluate(node, frame), value.birth.node)
+    ]
+    names = {node.id for node in mentions if isinstance(node, t.Name)}
+    passed = {id(node) for node in mentions if not _is_passed(node, function)}
+    return any(use.fate in ("runs", "escapes") for use in uses_in(function, frame, passed)) or any(
+        node.id in names for inner in nested(function) for node in t.nodes_of(inner, t.Name)
+    )
+
+
+def _is_it(values: Values, call: t.Node) -> bool:
+    return any(value.birth is not None and value.birth.node is call for value in values)
+
+
+def _is_passed(node: t.Expr, function: t.Function) -> bool:
+    """Given out, or put under a name."""
+    above = parent(node, function)
+    if isinstance(above, t.Assign):
+        return all(isinstance(target, t.Name) for target in above.targets)
+    return isinstance(above, (t.Return, t.Yield, t.Evaluate))
+
+
+# ------------------------------------------------------------------ in the request
+
+
+def _is_run_beside(project: Project, function: t.Function, makers: tuple[Value, ...]) -> bool:
+    """True where another function gets the same object, FastAPI makes one for a request, and runs or keeps it."""
+    wanted = {behind(project, maker) for maker in makers}
+    for other in _beside(project, function):
+        frame = outer(project, other)
+        for parameter in other.parameters:
+            given = {behind(project, value) for value in providers(project.names, parameter, frame)}
+            if given & wanted and _fates(project, other, parameter) & {"runs", "escapes"}:
+                return True
+    return False
+
+
+def _beside(project: Project, function: t.Function) -> Iterator[t.Function]:
+    """What FastAPI may run in the same request: of a dependency it is not known in which."""
+    yield from dependencies(project, function)
+    role = project.role(function)
+    if role is None or role.kind == "dependency":
+        yield from project.functions(r"\bDepends\b")
