@@ -345,3 +345,80 @@ def test_what_a_spread_dict_leaves_out_is_not_given(tmp_path: Path, body: str) -
 @pytest.mark.parametrize("body", PERHAPS_GIVEN.values(), ids=PERHAPS_GIVEN)
 def test_what_a_spread_dict_may_hold_may_be_given(tmp_path: Path, body: str) -> None:
     assert sleeps_in(tmp_path, body)
+
+
+EITHER = """
+import asyncio, functools, inspect, time
+from fastapi import BackgroundTasks, FastAPI
+from starlette.concurrency import run_in_threadpool
+app = FastAPI()
+
+{decorator}
+
+@safely
+{kind} work(name):
+    time.sleep(5)
+
+@app.post("/jobs")
+async def start(tasks: BackgroundTasks, name: str):
+    tasks.add_task(work, name)
+"""
+ASKS_WHETHER_ASYNC = {
+    "in the wrapper": """
+def safely(fn):
+    @functools.wraps(fn)
+    async def run(*args):
+        if inspect.iscoroutinefunction(fn):
+            await fn(*args)
+        else:
+            await run_in_threadpool(fn, *args)
+    return run
+""",
+    "around the wrapper": """
+def safely(fn):
+    is_async = asyncio.iscoroutinefunction(fn)
+    async def run(*args):
+        if not is_async:
+            return await run_in_threadpool(fn, *args)
+        return await fn(*args)
+    return run
+""",
+    "by two wrappers": """
+def safely(fn):
+    if inspect.iscoroutinefunction(fn):
+        async def run(*args):
+            await fn(*args)
+    else:
+        def run(*args):
+            fn(*args)
+    return run
+""",
+    "of an attribute": """
+class safely:
+    def __init__(self, fn):
+        self.fn = fn
+    async def __call__(self, *args):
+        if inspect.iscoroutinefunction(self.fn):
+            await self.fn(*args)
+        else:
+            await run_in_threadpool(self.fn, *args)
+""",
+    "of a partial": """
+async def either(job):
+    if inspect.iscoroutinefunction(job):
+        await job()
+    else:
+        await run_in_threadpool(job)
+def safely(fn):
+    async def run(*args):
+        await either(functools.partial(fn, *args))
+    return run
+""",
+}
+
+
+@pytest.mark.parametrize("decorator", ASKS_WHETHER_ASYNC.values(), ids=ASKS_WHETHER_ASYNC)
+def test_whether_a_function_is_async_decides(tmp_path: Path, decorator: str) -> None:
+    for kind, expected in (("def", set()), ("async def", {"BG201"})):
+        (tmp_path / "main.py").write_text(EITHER.format(decorator=decorator, kind=kind))
+        assert {finding.code for finding in lint([tmp_path]).findings} & {"BG201", "BG202"} == expected

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bglint import members, settled
 from bglint import tree as t
 from bglint.memo import memo
-from bglint.scope import Chain, scope
+from bglint.scope import Binding, Chain, scope
 from bglint.values import (
     Cls,
     Const,
@@ -24,6 +24,7 @@ from bglint.values import (
     Instance,
     Items,
     ModuleValue,
+    Outside,
     Partial,
     Unknown,
     Value,
@@ -40,6 +41,7 @@ _TYPES: dict[str, type] = {
     kind.__name__: kind for kind in (str, bytes, int, float, bool, list, dict, tuple, set)
 }
 _TEXT_TESTS = ("startswith", "endswith")
+_ASYNC_TESTS = ("iscoroutinefunction", "is_async_callable", "is_coroutine_callable")
 _COMPARED: dict[str, Callable[[object, object], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -85,11 +87,13 @@ def _verdicts(names: Names, frame: Frame) -> Iterator[tuple[t.Expr, bool]]:
 
 
 def _told(frame: Frame) -> Iterator[str]:
-    """The parameters of which a frame, or one around it, knows what they hold."""
+    """The parameters of which a frame, or one around it, knows what they hold, and what is made of the outer ones."""
     current: Frame | None = frame
     while current is not None:
         yield from (name for name, _ in current.bindings)
         current = current.closure
+        if current is not None and current.function is not None and current.bindings:
+            yield from scope(current.function).bindings
 
 
 @memo
@@ -231,11 +235,7 @@ def decide(names: Names, test: t.Expr, frame: Frame) -> bool | None:
         verdict = _DECIDED.get(test.kind)
         return verdict(names, test, frame) if verdict is not None else None
     if isinstance(test, t.Call):
-        return (
-            _is_instance(names, test, frame)
-            if isinstance(test.func, t.Name)
-            else _text_test(names, test, frame)
-        )
+        return next((v for ask in _CALLED if (v := ask(names, test, frame)) is not None), None)
     return _agreed(_truth(names, value) for value in stable(names, test, frame))
 
 
@@ -313,6 +313,32 @@ def _is_instance(names: Names, test: t.Call, frame: Frame) -> bool | None:
     kinds = wanted.items if isinstance(wanted, t.Collection) else (wanted,)
     values = stable(names, test.arguments[0].value, frame)
     return _agreed(_any(_is_of(names, value, kind, frame) for kind in kinds) for value in values)
+
+
+def _is_async_function(names: Names, test: t.Call, frame: Frame) -> bool | None:
+    """`inspect.iscoroutinefunction(function)` of what the caller handed over."""
+    asked = (
+        test.arguments[0].value
+        if len(test.arguments) == 1 and t.last_name(test.func) in _ASYNC_TESTS
+        else None
+    )
+    if asked is None or not any(isinstance(v, Outside) for v in names.evaluate(test.func, frame)):
+        return None
+    return _agreed(_runs_async(names, value) for value in stable(names, asked, frame))
+
+
+def _runs_async(names: Names, value: Value) -> bool | None:
+    while isinstance(value, Partial):
+        value = value.target
+    if isinstance(value, Func):
+        return None if value.decorators else value.function.is_async and not value.function.is_generator
+    if isinstance(value, Outside) and not value.instance:
+        fact = names.knowledge.fact(value.name)
+        return fact.is_async if fact is not None else None
+    return False if isinstance(value, Cls) else None
+
+
+_CALLED = (_is_instance, _text_test, _is_async_function)
 
 
 def _any(answers: Iterable[bool | None]) -> bool | None:
@@ -405,6 +431,13 @@ def _rebound(names: Names, frame: Frame, name: str, at: int | None) -> bool:
         or any(id(node) in loops for node, _ in binding.chain)
         for binding in local.bindings.get(name, ())
     )
+
+
+def open_bindings(names: Names, bindings: list[Binding], frame: Frame) -> list[Binding]:
+    """Those of a name's bindings that do not stand in a closed arm."""
+    if len(bindings) < 2 or not any(True for _ in _told(frame)):
+        return bindings
+    return [binding for binding in bindings if not _is_closed(names, binding.chain, frame)] or bindings
 
 
 def _is_closed(names: Names, chain: Chain, frame: Frame) -> bool:

@@ -230,7 +230,7 @@ class Names:
         local = scope(frame.function)
         if local.declared.get(name) == "global":
             return self.global_name(frame.path, name)
-        bindings = local.visible(name, at)
+        bindings = deciding.open_bindings(self, local.visible(name, at), frame)
         parameter = frame.function.parameter(name)
         if bindings and (parameter is None or (at is not None and _covers(bindings, local.chain(at)))):
             return self._bound(bindings, frame)
