@@ -52,7 +52,8 @@ _BY_CALL: dict[bytes, RoleKind] = {
     b"dispatch": "middleware",
 }
 _REGISTERING = re.compile(b"|".join(_BY_CALL))
-_REGISTERS = re.compile(rb"\b(%s)\s*[=(]\s*([^()]*)" % _REGISTERING.pattern)
+_PARTIAL = rb"(?:(?:functools\.)?partial\(\s*)?"
+_REGISTERS = re.compile(rb"\b(%s)\s*[=(]\s*%s([^()]*)(\(?)" % (_REGISTERING.pattern, _PARTIAL))
 MOST_CALLERS = 40
 """A name that is called in more places is too common to be looked for."""
 
@@ -81,6 +82,7 @@ class Roles:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._registered: dict[str, set[RoleKind]] | None = None
+        self._factories: set[str] = set()
         self._roles: dict[t.Function, Role | None] = {}
         self._parents: dict[t.Function, t.Function] = {}
         self._callers: dict[tuple[t.Function, bool, bool], tuple[Caller, ...]] = {}
@@ -110,22 +112,46 @@ class Roles:
         return self.default_frame(parent) if parent else self._names.module_frame(function.source.path)
 
     def _by_index(self, function: t.Function) -> Role | None:
-        name = (
-            function.owner.rpartition(".")[2] if function.name in ("__init__", "__call__") else function.name
-        )
-        kinds = self._index().get(name, set())
+        kinds = {kind for name in self.registered_as(function) for kind in self._index().get(name, ())}
         if function.name == "dispatch" and function.owner:
             return Role("middleware", function)
         if "<locals>" in function.qualname and kinds != {"dependency"}:
             return None
         return next((Role(kind, function) for kind in sorted(kinds)), None)
 
+    def registered_as(self, function: t.Function) -> tuple[str, ...]:
+        """The names by which a registering call may name a function: of its class, an object, the factory around it."""
+        if function.name == "__call__" and function.owner:
+            return _last(function.owner), *self._objects(_last(function.owner))
+        if function.name == "__init__":
+            return (_last(function.owner),)
+        factory = self.factory(function)
+        return (function.name,) if factory is None else (function.name, factory.name)
+
+    def factory(self, function: t.Function) -> t.Function | None:
+        """The function around a nested one that hands it back, where a dependency is made so: `Depends(require("admin"))`."""
+        parent = self.parent(function)
+        if parent is None or (self._index() and parent.name not in self._factories):
+            return None
+        returned = (node.value for node in t.nodes_of(parent, t.Return))
+        return parent if any(isinstance(v, t.Name) and v.id == function.name for v in returned) else None
+
+    def _objects(self, klass: str) -> tuple[str, ...]:
+        """The names that objects of a class are given, by the text."""
+        sources = self._names.program.sources
+        made = re.compile(rb"(?m)^\s*(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*%s\(" % klass.encode())
+        found = (made.findall(sources.read(file)) for file in sources.mentioning(re.compile(klass.encode())))
+        return tuple(dict.fromkeys(name.decode() for each in found for name in each))
+
     def _index(self) -> dict[str, set[RoleKind]]:
         if self._registered is None:
             self._registered = defaultdict(set)
             for file in self._names.program.sources.mentioning(_REGISTERING):
                 for match in _REGISTERS.finditer(self._names.program.sources.read(file)):
-                    for name in re.findall(rb"[A-Za-z_]\w*(?=\s*(?:[,)\n]|$))", match.group(2)):
+                    names = re.findall(rb"[A-Za-z_]\w*(?=\s*(?:[,)\n]|$))", match.group(2))
+                    if match.group(3) and _BY_CALL[match.group(1)] == "dependency":
+                        self._factories.update(name.decode() for name in names[-1:])
+                    for name in names:
                         self._registered[name.decode()].add(_BY_CALL[match.group(1)])
         return self._registered
 
@@ -183,7 +209,7 @@ class Roles:
         return self._callers[key]
 
     def _find_callers(self, function: t.Function, handlers: bool, handed: bool) -> Iterator[Caller]:
-        name = function.owner.rpartition(".")[2] if function.name == "__init__" else function.name
+        name = _last(function.owner) if function.name == "__init__" else function.name
         if name.startswith("<"):
             return
         places = list(self._naming(function, name, r"[(,]" if handed else r"\("))
@@ -210,7 +236,7 @@ class Roles:
         `behind` is the pattern of what follows its name there.
         """
         sources = self._names.program.sources
-        klass = function.owner.rpartition(".")[2]
+        klass = _last(function.owner)
         called = re.compile(begun(rf"\b{name}(?<!def {name})\s*{behind}").encode())
         near = sources.mentioning(re.compile(f"{klass}|{_snake(klass)}".encode())) if klass else ()
         known = {function.source.path, *(file.path for file in near)}
@@ -259,6 +285,10 @@ def _lines(pattern: re.Pattern[bytes], data: bytes) -> set[int]:
     starts = [match.start() for match in pattern.finditer(data)]
     gaps = (data.count(b"\n", start, end) for start, end in pairwise([0, *starts]))
     return {1 + number for number in accumulate(gaps)}
+
+
+def _last(dotted: str) -> str:
+    return dotted.rpartition(".")[2]
 
 
 def _snake(name: str) -> str:

@@ -56,14 +56,27 @@ def called_by_fastapi(project: Project, function: t.Function) -> Role | None:
 
 
 def is_registered(project: Project, function: t.Function, words: str) -> bool:
-    """True where a call of one of these names is really given this function, or the class it belongs to."""
-    name = re.escape(_registered_name(function))
-    given = rf"(?:{words})\s*[(=][^()]*?(?<![\w.])((?:\w+\.)*{name})\b(?!\.)(\(|(?!\s*=))"
-    annotated = rf"(?<![\w.])((?:\w+\.)*{name})\s*[=,]\s*(?:fastapi\.)?(?:{words})(\()\s*\)"
+    """True where a call of one of these names is really given this function, what it is made by, or its object."""
+    factory = project.roles.factory(function)
+    if factory is not None and _is_given(project, factory, factory.name, words, called=True):
+        return True
+    first, *objects = project.roles.registered_as(function)
     made = function.name == "__call__"
-    return _names_it(project, function, words, given, made) or (
-        not made and _names_it(project, function, words, annotated, True)
+    if any(_is_given(project, function, name, words, called=False) for name in objects if made):
+        return True
+    annotated = rf"(?<![\w.])((?:\w+\.)*{first})\s*[=,]\s*(?:fastapi\.)?(?:{words})(\()\s*\)"
+    return _is_given(project, function, first, words, called=made) or (
+        not made and _names_it(project, function, first, words, annotated, called=True)
     )
+
+
+def _is_given(project: Project, function: t.Function, name: str, words: str, *, called: bool) -> bool:
+    """Does a call name the function itself, or (`called`) what a call of that name gives?"""
+    given = rf"(?:{words})\s*[(=]\s*{_PARTIAL}[^()]*?(?<![\w.])((?:\w+\.)*{name})\b(?!\.)(\(|(?!\s*=))"
+    return _names_it(project, function, name, words, given, called=called)
+
+
+_PARTIAL = r"(?:(?:functools\.)?partial\()?"
 
 
 @memo
@@ -72,7 +85,7 @@ def _registrations(project: Project, words: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in project.sources.mentioning(re.compile(words.encode())):
         text = project.sources.read(file).decode("utf-8", "replace")
-        calls = re.finditer(rf"(?:{words})\s*[(=][^()]*", text)
+        calls = re.finditer(rf"(?:{words})\s*[(=]\s*{_PARTIAL}[^()]*", text)
         found[file.path] = "\n".join(text[max(0, call.start() - _BEFORE) : call.end() + 1] for call in calls)
     return found
 
@@ -81,15 +94,10 @@ _BEFORE = 200
 """Characters: `service: Annotated[Service, Depends()]` names the class before the call."""
 
 
-def _registered_name(function: t.Function) -> str:
-    if function.name in ("__init__", "__call__"):
-        return function.owner.rpartition(".")[2]
-    return function.name
-
-
-def _names_it(project: Project, function: t.Function, words: str, pattern: str, called: bool) -> bool:
+def _names_it(
+    project: Project, function: t.Function, name: str, words: str, pattern: str, *, called: bool
+) -> bool:
     """Whether the text names the function; for `__call__` an object of its class, made on the spot."""
-    name = _registered_name(function)
     for path, text in _registrations(project, words).items():
         for match in re.finditer(pattern, text) if name in text else ():
             if bool(match[2]) is not called:
