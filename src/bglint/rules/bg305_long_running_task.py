@@ -18,6 +18,7 @@ from bglint.rules._weight import SHORT_PROGRAMS, a_queue, program, runs_heavy_pr
 from bglint.values import Frame
 
 MINUTE = 60.0
+FEW = 100
 PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.spawn")
 TRIES = ("attempt", "retry", "trial")
 PARALLEL = (
@@ -40,7 +41,7 @@ def long_running_task(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds a single sleep of a minute or more in an `async def` task, a `for` loop that calls other servers one after
     the other over a collection of unknown size, and another program that is run without a timeout or with one above
-    a minute.
+    a minute. A loop of a hundred turns at most, by a number in the code (`.limit(20)`, `[:20]`), is left alone.
 
     ## Why is this bad?
     A background task lives in the web server's process. A deployment, a crash or a reload ends it, whatever it was
@@ -264,7 +265,8 @@ def _is_unbounded(project: Project, loop: t.For, frame: Frame) -> bool:
     """Silent for `range` (attempts, pages), for the pieces of a text, for settings and for what is short."""
     if loop.is_async or is_range(project, loop.iterable, frame) or _is_a_try(loop):
         return False
-    if length(project, loop.iterable, frame) is not None or is_one_text(project, loop.iterable, frame):
+    most = length(project, loop.iterable, frame)
+    if (most is not None and most <= FEW) or is_one_text(project, loop.iterable, frame):
         return False
     return not from_environment(project, loop.iterable, frame)
 
