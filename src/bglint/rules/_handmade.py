@@ -41,9 +41,7 @@ def _use(node: t.Node, frame: Frame, function: t.Function) -> Use:
     above = parent(node, function)
     if isinstance(above, t.Attribute):
         return Use(_of_attribute(above, function), parent(above, function) or above, frame)
-    if isinstance(above, (t.Branch, t.While, t.Assert)):
-        return Use("asks", node, frame)
-    if isinstance(above, t.Operation) and above.kind in ("not", "is", "is not"):
+    if _is_looked_at(node, above, function):
         return Use("asks", node, frame)
     if isinstance(above, t.Argument) and above.keyword == "background":
         return Use("runs", parent(above, function) or node, frame)
@@ -55,6 +53,31 @@ def _use(node: t.Node, frame: Frame, function: t.Function) -> Use:
     return Use("escapes", node, frame)
 
 
+def _is_looked_at(node: t.Node, above: t.Node | None, function: t.Function) -> bool:
+    """Tested, compared, written to a log, or a statement of its own: whoever gets the answer has no tasks."""
+    if isinstance(above, (t.Branch, t.While, t.Assert, t.Evaluate, t.Text)):
+        return True
+    if isinstance(above, t.Operation):
+        flows = above.kind in ("and", "or")
+        return _is_looked_at(above, parent(above, function), function) if flows else above.kind in _COMPARES
+    if isinstance(above, t.Argument):
+        return _only_shows(_call_of(above, function))
+    return isinstance(above, t.Conditional) and above.test is node
+
+
+_COMPARES = ("not", "is", "is not", "==", "!=")
+_SHOWS = {"print", "repr", "str", "bool", "len", "id", "type", "isinstance"}
+_LOGS = {"debug", "info", "warning", "error", "exception", "critical", "log"}
+_LOGGERS = {"log", "logger", "logging"}
+
+
+def _only_shows(func: t.Expr) -> bool:
+    """True for `print`, `repr`, `logger.info` and their like."""
+    if isinstance(func, t.Attribute):
+        return func.name in _LOGS and t.last_name(func.value).lower().strip("_") in _LOGGERS
+    return isinstance(func, t.Name) and func.id in _SHOWS
+
+
 def _of_attribute(node: t.Attribute, function: t.Function) -> Fate:
     """`tasks.add_task(...)`, `tasks.tasks.append(...)`, `len(tasks.tasks)`."""
     above = parent(node, function)
@@ -64,8 +87,7 @@ def _of_attribute(node: t.Attribute, function: t.Function) -> Fate:
         return "escapes"
     if isinstance(above, t.Attribute) and above.name == "append":
         return "adds"
-    counts = isinstance(above, t.Argument) and t.last_name(_call_of(above, function)) == "len"
-    return "asks" if counts or isinstance(above, t.Branch) else "escapes"
+    return "asks" if _is_looked_at(node, above, function) else "escapes"
 
 
 def _call_of(argument: t.Argument, function: t.Function) -> t.Expr:

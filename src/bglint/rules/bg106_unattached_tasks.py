@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 from bglint import tree as t
 from bglint.model import Finding, Step
@@ -11,8 +12,10 @@ from bglint.rule import rule
 from bglint.rules._handmade import Shared, Use, is_made_by_hand, nested, shared, uses_in
 from bglint.rules._kept_on_self import Kept, kept_on_self, uses
 from bglint.rules._left_out import LeftOut, left_out
+from bglint.rules._nowhere import leads_nowhere
 from bglint.rules._parents import parent
 from bglint.rules._told import told
+from bglint.rules._written import is_plain
 from bglint.sites import TaskSite
 from bglint.values import Frame
 
@@ -26,9 +29,11 @@ def unattached_tasks(project: Project) -> Iterator[Finding]:
     ## What it does
 
     Finds a `BackgroundTasks()` or `BackgroundTask(f)` made by hand that is never given to a response,
-    returned, stored, passed on or awaited, and helpers with `tasks: BackgroundTasks = None` or `=
-    BackgroundTasks()` that are called, or registered as a task, without it. A helper that skips the work when it has no tasks (`if
-    tasks:`) is a warning; one that does the work itself in that case is fine.
+    returned, stored, passed on or awaited; to compare or to log it is none of these, nor is an attribute of
+    a response that is not `background`, nor a place beside the body in what a route returns. Finds helpers
+    with `tasks: BackgroundTasks = None` or `= BackgroundTasks()` that are called, or registered as a task,
+    without it. A helper that skips the work when it has no tasks (`if tasks:`) is a warning; one that does
+    the work itself in that case is fine.
 
     ## Why is this bad?
 
@@ -86,7 +91,7 @@ def unattached_tasks(project: Project) -> Iterator[Finding]:
     starlette/responses.py, from its own `background`.
     """
     seen: set[t.Node] = set()
-    for site in project.sites:
+    for site in filter(partial(is_plain, project), project.sites):
         call = _construction(site)
         if call is not None and call not in seen:
             seen.add(call)
@@ -126,9 +131,20 @@ def _forgotten(project: Project, site: TaskSite, call: t.Call) -> Iterator[Findi
         return
     if len(project.scope(function).bindings.get(name, ())) != 1 or function.parameter(name) is not None:
         return
-    if any(use.fate in ("runs", "escapes") for use in _uses(site, function, name)):
-        return
-    yield _report(project, site, call, f"`{name}`")
+    lost = _lost(project, _uses(site, function, name))
+    if lost is not None:
+        yield _report(project, site, call, f"`{name}`", lost=lost)
+
+
+def _lost(project: Project, uses: Iterable[Use]) -> tuple[Step, ...] | None:
+    """None where something may run the object; else the hand-overs that reach nobody."""
+    found: list[Step] = []
+    for use in uses:
+        nowhere = leads_nowhere(project, use) if use.fate == "escapes" else None
+        if use.fate == "runs" or (use.fate == "escapes" and nowhere is None):
+            return None
+        found += [nowhere.step(project)] if nowhere is not None else []
+    return tuple(found)
 
 
 def _forgotten_on_self(project: Project, site: TaskSite, kept: Kept) -> Iterator[Finding]:
@@ -168,13 +184,27 @@ def _is_target(node: t.Name, function: t.Function) -> bool:
     return isinstance(above, t.Assign) and node in above.targets
 
 
-def _report(project: Project, site: TaskSite, call: t.Call, what: str, maker: Frame | None = None) -> Finding:
+def _report(
+    project: Project,
+    site: TaskSite,
+    call: t.Call,
+    what: str,
+    maker: Frame | None = None,
+    lost: tuple[Step, ...] = (),
+) -> Finding:
     name = what.strip("`").rpartition(".")[2] if what.startswith("`") else "tasks"
     maker = maker or site.frame
     made = project.step(call, maker, f"`{name_of(maker)}` makes {what} itself")
     message = f"{what} is made by hand and no response ever gets it: `{project.task_name(site)}` never runs"
     return told(
-        project, "BG106", site.call, site.frame, message, _CURE.format(name=name), site=site, trace=(made,)
+        project,
+        "BG106",
+        site.call,
+        site.frame,
+        message,
+        _CURE.format(name=name),
+        site=site,
+        trace=(made, *lost),
     )
 
 
@@ -182,20 +212,21 @@ def _report(project: Project, site: TaskSite, call: t.Call, what: str, maker: Fr
 
 
 def _single(project: Project, site: TaskSite) -> Iterator[Finding]:
-    """A `BackgroundTask(f)` that stands alone, or under a name that is never read."""
+    """A `BackgroundTask(f)` that stands alone, or that nobody gets who could run it."""
     function = site.function
     assert function is not None
-    above = parent(site.call, function)
     name = _name(site.call, function)
-    unread = (
-        name is not None
-        and not any(True for _ in _uses(site, function, name))
-        and not _is_outer(function, name)
-    )
-    if isinstance(above, t.Evaluate) or unread:
-        message = f"this `BackgroundTask` is given to no response: `{project.task_name(site)}` never runs"
+    if name is not None and _is_outer(function, name):
+        return
+    here = uses_in(function, site.frame, {id(site.call)}) if name is None else _uses(site, function, name)
+    lost = _lost(project, here)
+    if lost is not None:
+        reason = f"{lost[0].message}, so " if lost else ""
+        message = (
+            f"{reason}this `BackgroundTask` is given to no response: `{project.task_name(site)}` never runs"
+        )
         cure = "take a `tasks: BackgroundTasks` parameter and write `tasks.add_task(...)`, or write `background=` of a response"
-        yield told(project, "BG106", site.call, site.frame, message, cure, site=site, trace=())
+        yield told(project, "BG106", site.call, site.frame, message, cure, site=site, trace=lost)
 
 
 def _is_outer(function: t.Function, name: str) -> bool:
