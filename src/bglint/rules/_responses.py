@@ -15,6 +15,7 @@ RESPONSES = (
     "FileResponse", "ORJSONResponse", "UJSONResponse", "EventSourceResponse",
 )  # fmt: skip
 PACKAGES = ("fastapi.", "starlette.", "sse_starlette.")
+_REDIRECTS = ("fastapi.responses.RedirectResponse", "starlette.responses.RedirectResponse")
 
 
 @by_identity
@@ -25,9 +26,14 @@ class Background:
     frame: Frame
 
 
+_FOUR_ARGUMENTS = r"Response\((?:[^=(),]+(?:\([^()]*\)[^=(),]*)?,){3}[^=(),]+[(),]"
+"""A response with four arguments at least that have no keywords: the last may be its background."""
+
+
 def backgrounds(project: Project) -> Iterator[Background]:
-    """Every `background=` that a response is built with, and every `response.background = ...`."""
-    for function in project.functions(r"\bbackground\s*=", near="Response|Background"):
+    """Every background that a response is built with, and every `response.background = ...`."""
+    named = project.functions(r"\bbackground\s*=", near="Response|Background")
+    for function in dict.fromkeys((*named, *project.functions(_FOUR_ARGUMENTS))):
         frame = project.frame(function)
         for node in t.walk_function(function):
             value = _built_with(project, node, frame) or _assigned(project, node, frame)
@@ -37,9 +43,30 @@ def backgrounds(project: Project) -> Iterator[Background]:
 
 def _built_with(project: Project, node: t.Node, frame: Frame) -> t.Expr | None:
     """The value of `Response(background=value)`."""
-    if not isinstance(node, t.Call) or (value := node.keyword("background")) is None:
+    if not isinstance(node, t.Call) or (value := given_background(project, node, frame)) is None:
         return None
     return value if builds_response(project, node, frame) else None
+
+
+def given_background(project: Project, call: t.Call, frame: Frame) -> t.Expr | None:
+    """What a call of a response class is given as its background, by keyword or by position."""
+    value = call.keyword("background")
+    if value is not None or len(call.arguments) < 4:
+        return value
+    positions = {_position(project, made) for made in project.evaluate(call.func, frame)}
+    position = positions.pop() if len(positions) == 1 else None
+    return call.argument(position) if position is not None else None
+
+
+def _position(project: Project, value: Value) -> int | None:
+    """Where a response class takes its background; None for one with a constructor of its own."""
+    if not is_response_class(project, value) or _has_constructor(project, value):
+        return None
+    return 3 if project.is_a(value, *_REDIRECTS) else 4
+
+
+def _has_constructor(project: Project, value: Value) -> bool:
+    return isinstance(value, Cls) and members.method(project.names, value.klass, "__init__") is not None
 
 
 def _assigned(project: Project, node: t.Node, frame: Frame) -> t.Expr | None:
