@@ -67,6 +67,15 @@ SLEEPS = {
         "async def work():\n    Job(Store()).store.read()\n",
         "tasks.add_task(work)",
     ),
+    "a parameter whose name is used again": (
+        "async def work(store: Store):\n    store.read()\n    store = None\n",
+        "tasks.add_task(work, Store())",
+    ),
+    "a parameter that is made into another": (
+        "class Better(Store):\n    def itself(self) -> 'Better': ...\n\n"
+        "async def work(store: Better):\n    store = store.itself()\n    store.read()\n",
+        "tasks.add_task(work, Better())",
+    ),
     "handed back by a thread": (
         "def build():\n    return Store()\n\nasync def work():\n    store = await run_in_threadpool(build)\n    store.read()\n",
         "tasks.add_task(work)",

@@ -16,7 +16,7 @@ from bglint import tree as t
 from bglint.knowledge import Knowledge
 from bglint.outline import Entry
 from bglint.program import Module, Program
-from bglint.scope import Binding, Scope, dominates, scope
+from bglint.scope import Binding, Scope, scope
 from bglint.values import (
     Birth,
     Class,
@@ -230,16 +230,24 @@ class Names:
         local = scope(frame.function)
         if local.declared.get(name) == "global":
             return self.global_name(frame.path, name)
-        bindings = deciding.open_bindings(self, local.visible(name, at), frame)
         parameter = frame.function.parameter(name)
-        if bindings and (parameter is None or (at is not None and _covers(bindings, local.chain(at)))):
-            return self._bound(bindings, frame)
         if parameter is not None:
-            own = self.parameter(parameter, frame)
-            return unique([*own, *self._bound(bindings, frame)]) if bindings else own
+            return self._parameter_or_later(parameter, frame, at)
+        if bindings := deciding.open_bindings(self, local.visible(name, at), frame):
+            return self._bound(bindings, frame)
         if frame.closure is not None:
             return self.lookup(name, frame.closure)
         return self.global_name(frame.path, name)
+
+    def _parameter_or_later(self, parameter: t.Parameter, frame: Frame, at: int | None) -> Values:
+        """What a parameter was given, and what its name was given since."""
+        assert frame.function is not None
+        every, hidden = scope(frame.function).rebound(parameter.name, at)
+        bindings = deciding.open_bindings(self, every, frame)
+        if hidden:
+            return self._bound(bindings, frame)
+        own = self.parameter(parameter, frame)
+        return unique([*own, *self._bound(bindings, frame)]) if bindings else own
 
     def _bound(self, bindings: list[Binding], frame: Frame) -> Values:
         return unique([value for binding in bindings for value in self.binding(binding, frame)])
@@ -483,11 +491,6 @@ def _latest(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     real = tuple(entry for entry in entries if not entry.typing_only) or entries
     definitions = [entry for entry in real if entry.kind in ("function", "class")]
     return tuple(definitions[-1:]) if definitions and real[-1] is definitions[-1] else real
-
-
-def _covers(bindings: list[Binding], chain: tuple[tuple[t.Node, str], ...]) -> bool:
-    """True where the first visible binding is passed on every way to the use: it hides the parameter."""
-    return dominates(bindings[0].chain, chain)
 
 
 _EVALUATE: dict[type, Callable[..., Values]] = {

@@ -62,15 +62,28 @@ class Scope:
         return self._visible[name, at]
 
     def _seen_from(self, every: list[Binding], at: int) -> list[Binding]:
+        return self._before(every, at) + self._around(every, at) or every
+
+    def rebound(self, name: str, at: int | None) -> tuple[list[Binding], bool]:
+        """The bindings of a parameter's name that a use may see, and True where they hide what was given."""
+        every = self.bindings.get(name, [])
+        if at is None:
+            return every, False
+        before = self._before(every, at)
+        hidden = bool(before) and dominates(before[0].chain, self.chain(at))
+        return before + self._around(every, at), hidden
+
+    def _before(self, every: list[Binding], at: int) -> list[Binding]:
+        """Those before a use, from the last one on that is always passed."""
         chain = self.chain(at)
         before = [b for b in every if b.at <= at and not _excluded(b.chain, chain)]
-        for index in range(len(before) - 1, -1, -1):
-            if dominates(before[index].chain, chain):
-                before = before[index:]
-                break
-        loops = {id(node) for node, _ in chain if isinstance(node, (t.For, t.While))}
-        around = [b for b in every if b.at > at and any(id(node) in loops for node, _ in b.chain)]
-        return before + around or every
+        passed = [index for index, binding in enumerate(before) if dominates(binding.chain, chain)]
+        return before[passed[-1] :] if passed else before
+
+    def _around(self, every: list[Binding], at: int) -> list[Binding]:
+        """Those behind a use, in a loop that leads back to it."""
+        loops = {id(node) for node, _ in self.chain(at) if isinstance(node, (t.For, t.While))}
+        return [b for b in every if b.at > at and any(id(node) in loops for node, _ in b.chain)]
 
     # ------------------------------------------------------------- building
 
