@@ -8,7 +8,8 @@ from enum import IntEnum
 
 from bglint import tree as t
 from bglint.project import Project
-from bglint.values import Frame, Func, Outside
+from bglint.rules._unread import is_unread
+from bglint.values import Frame, Func, Instance, Outside
 
 LOGS = {
     "debug",
@@ -143,12 +144,13 @@ def _is_true(expr: t.Expr | None) -> bool:
 def _keeps(project: Project, node: t.Node, name: str | None, frame: Frame) -> bool:
     """True for a step that stores the failure, or hands the exception to something that is no log or print."""
     if isinstance(node, t.Assign):
-        return node.value is not None and (mentions(node.value, name) or _is_failed_state(node))
+        kept = node.value is not None and (mentions(node.value, name) or _is_failed_state(node))
+        return kept and not (frame.function is not None and is_unread(project, node, frame.function))
     if isinstance(node, t.Yield):
         return node.value is not None and mentions(node.value, name)
     if not isinstance(node, t.Call) or is_log(project, node, frame) or is_print(node):
         return False
-    return _tells(node, name)
+    return _tells(node, name) and not does_nothing(project, node, frame)
 
 
 def _tells(call: t.Call, name: str | None) -> bool:
@@ -166,6 +168,19 @@ def _tells(call: t.Call, name: str | None) -> bool:
     ):
         return False
     return any(mentions(a.value, name) or _says_failed(a.value) for a in call.arguments)
+
+
+def does_nothing(project: Project, call: t.Call, frame: Frame) -> bool:
+    """True for a call of a function of the project that is empty, and that nothing else can stand in for."""
+    values = project.evaluate(call.func, frame)
+    return bool(values) and all(isinstance(v, Func) and _is_empty(v) for v in values)
+
+
+def _is_empty(called: Func) -> bool:
+    written = not called.function.owner or (isinstance(called.bound, Instance) and called.bound.exact)
+    steps = (s.value for s in called.function.body if isinstance(s, t.Evaluate | t.Return))
+    constant = [value is None or isinstance(value, t.Constant) for value in steps]
+    return written and not called.decorators and len(constant) == len(called.function.body) and all(constant)
 
 
 def _is_failed_state(node: t.Assign) -> bool:

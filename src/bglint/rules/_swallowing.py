@@ -11,12 +11,13 @@ from bglint.frozen import by_identity
 from bglint.memo import memo
 from bglint.project import Project
 from bglint.reach import Visit
-from bglint.rules._except import Told, is_log, is_print, is_report, raises, told
+from bglint.rules._except import Told, does_nothing, is_log, is_print, is_report, raises, told
 from bglint.rules._parents import following, parent
 from bglint.rules._paths import Call, Walker
 from bglint.rules._probing import is_probe, is_remote
+from bglint.rules._unread import is_unread
 from bglint.steps import Edge, Outer
-from bglint.values import Frame, Items, Outside, Value
+from bglint.values import Frame, Items, Outside, Value, known
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
 _TIDYING = re.compile(
@@ -25,6 +26,10 @@ _TIDYING = re.compile(
 )
 NEAR = 3
 _BEST_EFFORT = re.compile(r"(?i)cache|best_effort|telemetry|^_?try_|if_available|optional")
+_UNDOES = re.compile(
+    r"\.(rollback|unlink|rmtree|exists|is_file)$|^(aiofiles\.)?os\.(remove|rmdir)$|^pathlib\.Path$|sqlalchemy.*\.a?close$"
+)
+_DATABASE = re.compile(r"(?i)(^|_)(db|session|cursor)$")
 _IDLE = re.compile(
     r"(?i)^(sleep|str|repr|format|type|len|flush|format_exc|get_?logger|monotonic|time|now|getenv)$"
 )
@@ -113,7 +118,8 @@ def _is_broad(value: Value) -> bool:
 def _written(project: Project, handler: t.Handler, frame: Frame) -> str:
     if not handler.types:
         return "except:"
-    return f"except {', '.join(project.text(expr, frame) for expr in handler.types)}"
+    types = ", ".join(project.text(expr, frame) for expr in handler.types)
+    return f"except {types}" if len(handler.types) == 1 else f"except ({types})"
 
 
 def _left(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler) -> Told:
@@ -133,7 +139,7 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
         return True  # what follows is the second way to the value
     if any(_gives_value(node) for node in (*t.walk(*handler.body), behind)) and _is_asked(visit):
         return True
-    if any(_recovers(project, node, visit.frame) for node in t.walk(*handler.body)):
+    if any(_recovers(project, node, visit.frame, function) for node in t.walk(*handler.body)):
         return True
     if isinstance(behind, t.Raise) or _tries_again(project, guard, function):
         return True
@@ -191,13 +197,26 @@ def _is_asked(visit: Visit) -> bool:
     return not isinstance(holder, t.Evaluate)
 
 
-def _recovers(project: Project, node: t.Node, frame: Frame) -> bool:
-    """A fallback: another value is assigned, or another call does the work."""
+def _recovers(project: Project, node: t.Node, frame: Frame, function: t.Function) -> bool:
+    """A fallback: another value is assigned for somebody to read, or another call does the work."""
     if isinstance(node, t.Assign):
-        return True
+        return not is_unread(project, node, function)
     if not isinstance(node, t.Call) or is_log(project, node, frame) or is_print(node) or is_report(node):
         return False
-    return not _IDLE.match(t.last_name(node.func))
+    if _IDLE.match(t.last_name(node.func)) or _tidies(project, node, frame):
+        return False
+    return not does_nothing(project, node, frame)
+
+
+def _tidies(project: Project, call: t.Call, frame: Frame) -> bool:
+    """True for what is left to do after any failure: undo the transaction, close the session, remove the file."""
+    values = known(project.evaluate(call.func, frame))
+    if values:
+        return all(isinstance(v, Outside) and bool(_UNDOES.search(v.name)) for v in values)
+    name, receiver = t.last_name(call.func), call.func.value if isinstance(call.func, t.Attribute) else None
+    if name in ("close", "aclose"):
+        return bool(_DATABASE.search(t.last_name(receiver)))
+    return name in ("rollback", "unlink", "rmtree", "exists", "is_file")
 
 
 def _tries_again(project: Project, guard: t.Guard, function: t.Function) -> bool:
