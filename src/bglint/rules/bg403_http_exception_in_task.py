@@ -27,9 +27,9 @@ def http_exception_in_task(project: Project) -> Iterator[Finding]:
     """The task raises an HTTPException, but the client already has its 200.
 
     ## What it does
-    Finds `HTTPException`, its subclasses, and classes for which the app registers an exception handler, raised in
-    something that a task runs and caught nowhere on the way. Services that handlers share are the usual place. It
-    stays silent for a property that only checks that its object has been set up.
+    Finds `HTTPException`, `RequestValidationError`, their subclasses, and classes for which the app registers an
+    exception handler, raised in something that a task runs and caught nowhere on the way. Services that handlers share
+    are the usual place. It stays silent for a property that only checks that its object has been set up.
 
     ## Why is this bad?
     There is no response left to turn it into. It becomes `RuntimeError: Caught handled exception, but response already
