@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project, dotted
+from bglint.project import Project
 from bglint.rule import rule
 from bglint.rules._contacts import Meeting, blocking
+from bglint.rules._done import is_done
 from bglint.rules._offload import blocked
 from bglint.values import Const
 
@@ -97,14 +98,5 @@ def _returns_at_once(project: Project, meeting: Meeting) -> bool:
 
 
 def _known_done(project: Project, meeting: Meeting) -> bool:
-    """True below `if future.done():`."""
-    function, func = meeting.frame.function, meeting.node.func
-    if function is None or not isinstance(func, t.Attribute):
-        return False
-    question = f"{dotted(func.value)}.done()"
-    return any(
-        isinstance(holder, t.Branch)
-        and part == "body"
-        and project.text(holder.test, meeting.frame) == question
-        for holder, part in project.chain(meeting.node, function)
-    )
+    func = meeting.node.func
+    return isinstance(func, t.Attribute) and is_done(project, func.value, meeting.frame)
