@@ -297,6 +297,8 @@ def _returned(names: Names, frame: Frame) -> Values:
     declared = known(_declared(names, frame))
     if declared and not any(isinstance(value, (Instance, Cls)) or _is_response(value) for value in declared):
         return declared
+    if declared and frame.function is not None and members.is_abstract(frame.function):
+        return declared
     given = handed_back(names, frame)
     return declared if declared and all(map(anonymous, known(given))) else given
 
