@@ -37,6 +37,12 @@ def uses_in(function: t.Function, frame: Frame, mentions: set[int]) -> Iterator[
             yield _use(node, frame, function)
 
 
+def mentions_of(project: Project, call: t.Node, function: t.Function, frame: Frame) -> list[t.Expr]:
+    """The expressions of a function that stand for the object made by a call, each as a whole: `tasks or made`."""
+    found = [node for node in t.nodes_of(function, t.Expr) if _is_it(project, node, call, frame)]
+    return [node for node in found if parent(node, function) not in found]
+
+
 def _use(node: t.Node, frame: Frame, function: t.Function) -> Use:
     above = parent(node, function)
     if isinstance(above, t.Attribute):
@@ -178,7 +184,7 @@ def _means(project: Project, node: t.Node, name: str, call: t.Call, frame: Frame
     return last == name and isinstance(node, t.Expr) and _is_it(project, node, call, frame)
 
 
-def _is_it(project: Project, node: t.Expr, call: t.Call, frame: Frame) -> bool:
+def _is_it(project: Project, node: t.Expr, call: t.Node, frame: Frame) -> bool:
     values = project.evaluate(node, frame)
     return any(value.birth is not None and value.birth.node is call for value in values)
 

@@ -8,35 +8,83 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.project import Project
-from bglint.rules._handmade import Use, is_made_by_hand, uses_in
+from bglint.rules._handmade import Use, mentions_of, uses_in
 from bglint.rules._parents import parent
 from bglint.sites import TaskSite
-from bglint.values import Frame, Unknown
+from bglint.values import Const, Frame, Unknown
 
 
 @by_identity
 class Kept:
-    """The attribute, the construction that it holds, and the method that makes it."""
+    """The attribute, the construction that it holds, and the statement of the method that puts it there.
+
+    `is_spare` for `self.tasks = tasks or BackgroundTasks()`: made where the owner is given no tasks, by a call in
+    `built` if a function does it.
+    """
 
     name: str
     call: t.Call
     frame: Frame
     method: t.Function
+    node: t.Assign
+    is_spare: bool
+    built: tuple[tuple[t.Node, Frame], ...]
 
 
-def kept_on_self(site: TaskSite) -> Kept | None:
+def kept_on_self(project: Project, site: TaskSite) -> Kept | None:
     """The attribute of its own object that a task is added to, if a method of the class fills it by hand."""
-    receiver = site.receiver
-    if site.kind != "add_task" or receiver is None or receiver.birth is None or not is_made_by_hand(receiver):
+    birth = site.receiver.birth if site.kind == "add_task" and site.receiver is not None else None
+    method = birth.frame.function if birth is not None and birth.kind == "call" else None
+    if birth is None or method is None or not method.owner or not isinstance(birth.node, t.Call):
         return None
-    frame, call = receiver.birth.frame, receiver.birth.node
-    if frame.function is None or not frame.function.owner or not isinstance(call, t.Call):
+    if not _is_nothing_else(project, site, birth.node):
         return None
-    above = parent(call, frame.function)
-    target = above.targets[0] if isinstance(above, t.Assign) and len(above.targets) == 1 else None
-    if not isinstance(target, t.Attribute) or not _is_self(target.value, frame.function):
+    mentions = mentions_of(project, birth.node, method, birth.frame)
+    held = [above for node in mentions if (above := _held(node, method)) is not None]
+    rest = {id(node) for node in mentions if not _is_named(node, method, held)}
+    if len(held) != 1 or any(use.fate in ("runs", "escapes") for use in uses_in(method, birth.frame, rest)):
         return None
-    return Kept(target.name, call, frame, frame.function)
+    target = held[0].targets[0]
+    assert isinstance(target, t.Attribute)
+    spare = any(_names_parameter(node, method) for node in mentions)
+    built = tuple(_built(project, site)) if spare else ()
+    return Kept(target.name, birth.node, birth.frame, method, held[0], spare, built)
+
+
+def _built(project: Project, site: TaskSite) -> Iterator[tuple[t.Node, Frame]]:
+    """Where the object was constructed that keeps the tasks."""
+    receiver = site.call.func.value if isinstance(site.call.func, t.Attribute) else None
+    owners = project.evaluate(receiver.value, site.frame) if isinstance(receiver, t.Attribute) else ()
+    births = [owner.birth for owner in owners if owner.birth is not None and owner.birth.kind == "call"]
+    return ((birth.node, birth.frame) for birth in births[:1] if birth.frame.function is not None)
+
+
+def _names_parameter(node: t.Expr, method: t.Function) -> bool:
+    names = {parameter.name for parameter in method.parameters[1:]}
+    return any(isinstance(part, t.Name) and part.id in names for part in t.walk(node))
+
+
+def _is_nothing_else(project: Project, site: TaskSite, call: t.Call) -> bool:
+    """False where the task may be added to an object that was given instead."""
+    receiver = site.call.func.value if isinstance(site.call.func, t.Attribute) else None
+    values = [v for v in project.evaluate(receiver, site.frame) if v != Const(value=None)]
+    return all(value.birth is not None and value.birth.node is call for value in values)
+
+
+def _is_named(node: t.Expr, method: t.Function, held: list[t.Assign]) -> bool:
+    """True for what only gives the object a name: a local one, or the attribute itself."""
+    above = parent(node, method)
+    names = isinstance(above, t.Assign) and all(isinstance(target, t.Name) for target in above.targets)
+    return names or above in held
+
+
+def _held(node: t.Expr, method: t.Function) -> t.Assign | None:
+    """`self.tasks = node`."""
+    above = parent(node, method)
+    if not isinstance(above, t.Assign) or above.value is not node or len(above.targets) != 1:
+        return None
+    target = above.targets[0]
+    return above if isinstance(target, t.Attribute) and _is_self(target.value, method) else None
 
 
 def uses(project: Project, kept: Kept) -> Iterator[Use]:
@@ -69,7 +117,7 @@ def _is_set(node: t.Attribute, function: t.Function) -> bool:
 def _is_of_other_class(node: t.Attribute, kept: Kept, function: t.Function) -> bool:
     """True for the construction itself, and for what other classes call by the same name."""
     above = parent(node, function)
-    own = isinstance(above, t.Assign) and above.value is kept.call
+    own = above is kept.node
     return own or (_is_self(node.value, function) and function.owner != kept.method.owner)
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.hints import provide, providers
 from bglint.project import Project
-from bglint.rules._handmade import Fate, is_made_by_hand, nested, uses_in
+from bglint.rules._handmade import Fate, is_made_by_hand, mentions_of, nested, uses_in
 from bglint.rules._injection import behind, dependencies, outer
 from bglint.rules._parents import parent
 from bglint.sites import TASKS
-from bglint.values import Outside, Value, Values
+from bglint.values import Outside, Value
 
 
 def is_lost(
@@ -43,27 +43,20 @@ def _fates(project: Project, function: t.Function, parameter: t.Parameter) -> se
 
 def _is_kept(project: Project, maker: Value, value: Value) -> bool:
     """True where the provider, or what makes the object for it, does more than to give it out."""
-    made = value.birth.frame.function if value.birth is not None else None
-    places = {place for place in (behind(project, maker), made) if place is not None}
-    return any(_does_more(project, place, value) for place in places)
+    if value.birth is None:
+        return True
+    places = {behind(project, maker), value.birth.frame.function}
+    return any(_does_more(project, place, value.birth.node) for place in places if place is not None)
 
 
-def _does_more(project: Project, function: t.Function, value: Value) -> bool:
+def _does_more(project: Project, function: t.Function, made: t.Node) -> bool:
     frame = project.frame(function)
-    mentions = [
-        node
-        for node in t.nodes_of(function, t.Expr)
-        if value.birth is not None and _is_it(project.evaluate(node, frame), value.birth.node)
-    ]
+    mentions = mentions_of(project, made, function, frame)
     names = {node.id for node in mentions if isinstance(node, t.Name)}
     passed = {id(node) for node in mentions if not _is_passed(node, function)}
     return any(use.fate in ("runs", "escapes") for use in uses_in(function, frame, passed)) or any(
         node.id in names for inner in nested(function) for node in t.nodes_of(inner, t.Name)
     )
-
-
-def _is_it(values: Values, call: t.Node) -> bool:
-    return any(value.birth is not None and value.birth.node is call for value in values)
 
 
 def _is_passed(node: t.Expr, function: t.Function) -> bool:

@@ -96,7 +96,7 @@ def unattached_tasks(project: Project) -> Iterator[Finding]:
         if call is not None and call not in seen:
             seen.add(call)
             yield from _forgotten(project, site, call)
-        elif (own := kept_on_self(site)) is not None and own.call not in seen:
+        elif (own := kept_on_self(project, site)) is not None and own.call not in seen:
             seen.add(own.call)
             yield from _forgotten_on_self(project, site, own)
         elif site.kind == "BackgroundTask" and site.call not in seen:
@@ -127,13 +127,15 @@ def _forgotten(project: Project, site: TaskSite, call: t.Call) -> Iterator[Findi
     name = _name(call, function)
     if name is None:
         if _is_chained(call, function):
-            yield _report(project, site, call, "this object")
+            what = "this object"
+            yield _report(project, site, what, (_made(project, call, site.frame, what),))
         return
     if len(project.scope(function).bindings.get(name, ())) != 1 or function.parameter(name) is not None:
         return
     lost = _lost(project, _uses(site, function, name))
     if lost is not None:
-        yield _report(project, site, call, f"`{name}`", lost=lost)
+        what = f"`{name}`"
+        yield _report(project, site, what, (_made(project, call, site.frame, what), *lost))
 
 
 def _lost(project: Project, uses: Iterable[Use]) -> tuple[Step, ...] | None:
@@ -149,8 +151,12 @@ def _lost(project: Project, uses: Iterable[Use]) -> tuple[Step, ...] | None:
 
 def _forgotten_on_self(project: Project, site: TaskSite, kept: Kept) -> Iterator[Finding]:
     fates = {use.fate for use in uses(project, kept)}
-    if "adds" in fates and not fates & {"runs", "escapes"}:
-        yield _report(project, site, kept.call, f"`{dotted(site.call.func).rpartition('.')[0]}`", kept.frame)
+    if "adds" not in fates or fates & {"runs", "escapes"}:
+        return
+    what, owner = f"`{dotted(site.call.func).rpartition('.')[0]}`", kept.method.owner
+    when = f"where `{owner}` is built without tasks, " if kept.is_spare else ""
+    built = [project.step(*place, f"`{owner}` is built without tasks") for place in kept.built]
+    yield _report(project, site, what, (*built, _made(project, kept.call, kept.frame, what)), when)
 
 
 def _name(call: t.Call, function: t.Function) -> str | None:
@@ -184,28 +190,17 @@ def _is_target(node: t.Name, function: t.Function) -> bool:
     return isinstance(above, t.Assign) and node in above.targets
 
 
-def _report(
-    project: Project,
-    site: TaskSite,
-    call: t.Call,
-    what: str,
-    maker: Frame | None = None,
-    lost: tuple[Step, ...] = (),
-) -> Finding:
-    name = what.strip("`").rpartition(".")[2] if what.startswith("`") else "tasks"
-    maker = maker or site.frame
-    made = project.step(call, maker, f"`{name_of(maker)}` makes {what} itself")
-    message = f"{what} is made by hand and no response ever gets it: `{project.task_name(site)}` never runs"
-    return told(
-        project,
-        "BG106",
-        site.call,
-        site.frame,
-        message,
-        _CURE.format(name=name),
-        site=site,
-        trace=(made, *lost),
+def _report(project: Project, site: TaskSite, what: str, steps: tuple[Step, ...], when: str = "") -> Finding:
+    name = what.strip("`").rpartition(".")[2].lstrip("_") if what.startswith("`") else "tasks"
+    message = (
+        f"{when}{what} is made by hand and no response ever gets it: `{project.task_name(site)}` never runs"
     )
+    cure = _CURE.format(name=name)
+    return told(project, "BG106", site.call, site.frame, message, cure, site=site, trace=steps)
+
+
+def _made(project: Project, call: t.Call, maker: Frame, what: str) -> Step:
+    return project.step(call, maker, f"`{name_of(maker)}` makes {what} itself")
 
 
 # ------------------------------------------------------------- BackgroundTask(f)
