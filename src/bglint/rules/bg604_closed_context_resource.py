@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import cast
 
 from bglint import tree as t
 from bglint.model import Finding
@@ -14,13 +15,14 @@ from bglint.rules._deeds import way_to
 from bglint.rules._foreign_loop import below
 from bglint.rules._handed import cancelled_there, fact, handed, worked_with
 from bglint.rules._owners import closes, is_resource
+from bglint.rules._temporary import is_kept, is_path, sources
 from bglint.rules._uploads import upload_of
 from bglint.scope import Chain
 from bglint.sites import TaskSite
+from bglint.steps import Edge, Outer
 from bglint.values import Birth, Frame, Generator, Outside, Value
 
 CODE = "BG604"
-MOST_SOURCES = 60
 
 
 @rule(CODE, level="error")
@@ -107,11 +109,24 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
     it was closed.
     """
     for site in project.sites:
-        if not cancelled_there(site):
+        if not cancelled_there(site) and not _only_tells(project, site):
             own = _closed_by(project, site)
             for birth, close in dict.fromkeys(_closed(project, site)):
                 if birth not in own:
                     yield _report(project, site, birth, close)
+
+
+def _only_tells(project: Project, site: TaskSite) -> bool:
+    """True for a task that does nothing but log or print what it is given."""
+    contacts = project.contacts(site)
+    telling = all(contact.effect == "log" or contact.name == "builtins.print" for contact in contacts)
+    return bool(contacts) and telling and not any(_is_dark(project, v.frame) for v in project.visits(site))
+
+
+def _is_dark(project: Project, frame: Frame) -> bool:
+    """True where a function calls what nobody knows."""
+    known = {step.node for steps in project.steps(frame) for step in cast("tuple[Edge | Outer, ...]", steps)}
+    return any(call not in known for call in project.nodes_of(frame, t.Call))
 
 
 def _closed_by(project: Project, site: TaskSite) -> set[Birth | None]:
@@ -241,68 +256,6 @@ def _turns_away(chain: Chain, *, shared: Chain = (), birth: Birth) -> bool:
     )
 
 
-# ---------------------------------------------------------------------- paths
-
-
-def sources(project: Project, value: Value) -> Iterator[Value]:
-    """A value and what its path was made of: `Path(folder) / name`, `os.path.join(...)`, `file.name`."""
-    waiting, seen = [value], {value}
-    while waiting and len(seen) < MOST_SOURCES:
-        current = waiting.pop()
-        yield current
-        found = [part for part in _made_of(project, current) if part not in seen]
-        seen.update(found)
-        waiting.extend(found)
-
-
-def _made_of(project: Project, value: Value) -> Iterator[Value]:
-    if not isinstance(value, Outside):
-        return
-    birth = value.birth
-    if (
-        value.name.endswith(".name") and isinstance(value.of, Outside) and _is_deleted(project, value.of)
-    ) or (value.name.startswith(_PATHS) and isinstance(value.of, Outside)):
-        yield value.of
-    if birth is not None and value.name.startswith((*_PATHS, "builtins.str")):
-        for part in _ingredients(project, birth):
-            yield from project.evaluate(part, birth.frame)
-
-
-_PATHS = ("pathlib.", "os.path.", "posixpath.", "os.fspath")
-
-
-def _ingredients(project: Project, birth: Birth) -> tuple[t.Expr, ...]:
-    """The expressions that a path or text is put together from."""
-    if isinstance(birth.node, t.Text):
-        return birth.node.parts
-    if isinstance(birth.node, t.Operation):
-        return birth.node.operands
-    if isinstance(birth.node, t.Call) and _makes_paths(project, birth.node, birth.frame):
-        return tuple(argument.value for argument in birth.node.arguments)
-    return ()
-
-
-def _makes_paths(project: Project, call: t.Call, frame: Frame) -> bool:
-    names = (v.name for v in project.evaluate(call.func, frame) if isinstance(v, Outside))
-    return any(name.startswith((*_PATHS, "builtins.str")) for name in names)
-
-
-def _is_deleted(project: Project, file: Outside) -> bool:
-    """True for a NamedTemporaryFile that a `with` bound and that goes with it."""
-    birth = file.birth
-    if birth is None or not isinstance(birth.node, t.WithItem) or not isinstance(birth.node.value, t.Call):
-        return False
-    call = birth.node.value
-    made = {v.name for v in project.evaluate(call.func, birth.frame) if isinstance(v, Outside)}
-    return "tempfile.NamedTemporaryFile" in made and not _is_kept(call)
-
-
-def _is_kept(manager: t.Expr) -> bool:
-    """`NamedTemporaryFile(delete=False)` is closed at the end of its block, and stays."""
-    kept = manager.keyword("delete") if isinstance(manager, t.Call) else None
-    return isinstance(kept, t.Constant) and kept.value is False
-
-
 # -------------------------------------------------------------------- reports
 
 
@@ -322,7 +275,7 @@ def _report(project: Project, site: TaskSite, birth: Birth, close: t.Call | None
     name, manager, left = birth.name, dotted(birth.node.value), _left(project, birth.frame)
     message = f"The `with` block closes `{name}` {left}; the task `{task}` {then}."
     cure = f"Open `{name}` in the task, or pass what was read from it."
-    if ("Temporary" in manager and not _is_kept(birth.node.value)) or _is_path(project, birth):
+    if ("Temporary" in manager and not is_kept(birth.node.value)) or _is_path(project, birth):
         message = f"The `with` block deletes `{name}` {left}; the task `{task}` {then}."
         cure = "Keep it until the task is done (`tempfile.mkdtemp()`, `delete=False`), and let the task remove it."
     return finding(project, CODE, site.call, site.frame, message, cure, site=site)
@@ -331,7 +284,7 @@ def _report(project: Project, site: TaskSite, birth: Birth, close: t.Call | None
 def _is_path(project: Project, birth: Birth) -> bool:
     target = birth.node.target if isinstance(birth.node, t.WithItem) else None
     values = project.evaluate(target, birth.frame) if target is not None else ()
-    return any(isinstance(value, Outside) and value.name.startswith(_PATHS) for value in values)
+    return any(is_path(value) for value in values)
 
 
 def _left(project: Project, frame: Frame) -> str:
