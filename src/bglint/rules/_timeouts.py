@@ -8,6 +8,7 @@ from bglint.knowledge import Fact
 from bglint.project import Project
 from bglint.reach import Contact, Visit
 from bglint.rules._contacts import argument, is_none, path, unsure
+from bglint.rules._limited_clients import is_limited
 from bglint.values import Birth, Frame, Instance, Outside, Value
 
 DEADLINES = (
@@ -23,7 +24,9 @@ def waits_for_ever(project: Project, contact: Contact) -> bool:
     if fact is None or _may_be_hidden(project, contact, fact) or _is_own_client(project, contact):
         return False
     endless = _not_given(project, contact, fact) if fact.timeout else _given_as_none(project, contact, fact)
-    return endless and not _cancelled_from_outside(project, contact) and not _has_default(project, contact)
+    if not endless or is_limited(project, contact):
+        return False
+    return not _cancelled_from_outside(project, contact) and not _has_default(project, contact)
 
 
 def _may_be_hidden(project: Project, contact: Contact, fact: Fact) -> bool:

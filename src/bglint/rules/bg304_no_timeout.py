@@ -23,7 +23,8 @@ def no_timeout(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds network calls of tasks where the library's default is to wait without end and no timeout is given: requests,
     urllib, smtplib, sockets, `Popen.wait`; and clients that are told to wait without end (`timeout=None` of httpx).
-    `asyncio.timeout`, `asyncio.wait_for`, `anyio.fail_after` around the call and `socket.setdefaulttimeout` count.
+    `asyncio.timeout`, `asyncio.wait_for`, `anyio.fail_after` around the call, `socket.setdefaulttimeout` and an adapter
+    of your own that is mounted on the session count.
 
     ## Why is this bad?
     A server that accepts the connection and never answers is an everyday failure. Nobody waits for a background task,
