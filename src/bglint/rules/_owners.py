@@ -158,9 +158,10 @@ def _parts(expr: t.Expr) -> Iterator[t.Name]:
 def _closed_after(
     project: Project, part: t.Name, node: t.Yield, provider: Func, value: Value, name: str
 ) -> bool:
+    frame = project.frame(provider.function)
     for around, section in project.chain(node, provider.function):
-        if section == "body" and isinstance(around, t.With) and _holds(around, part.id):
-            held = project.evaluate(part, project.frame(provider.function))
+        if section == "body" and isinstance(around, t.With) and _holds(project, around, part.id, frame):
+            held = project.evaluate(part, frame)
             return any(is_resource(each, one) for each in (value, *held) for one in (name, part.id))
         if section == "body" and isinstance(around, t.For) and _names(around.target, part.id):
             return _delegates(project, around.iterable, provider, value, name, DEPTH)
@@ -184,8 +185,19 @@ _REMOVERS = {"shutil.rmtree", "os.remove", "os.unlink", "os.rmdir", "os.removedi
 _TAKERS = {"release", "putconn", "put_conn", "close", "return_connection", "put", "dispose", "give_back"}
 
 
-def _holds(node: t.With, name: str) -> bool:
-    return any(_names(item.target, name) or _names(item.value, name) for item in node.items)
+def _holds(project: Project, node: t.With, name: str, frame: Frame) -> bool:
+    held = (item for item in node.items if _names(item.target, name) or _names(item.value, name))
+    return any(not leaves_open(project, item, frame) for item in held)
+
+
+def leaves_open(project: Project, item: t.WithItem, frame: Frame) -> bool:
+    """True for `with sqlite3.connect(...) as connection`, which ends a transaction and no more."""
+    if isinstance(item.value, t.Call) and t.last_name(item.value.func) == "closing":
+        return False
+    return any(project.is_a(value, *_ENDS_TRANSACTION) for value in project.evaluate(item.value, frame))
+
+
+_ENDS_TRANSACTION = ("sqlite3.Connection", "psycopg2.extensions.connection", "pyodbc.Connection")
 
 
 def _names(expr: t.Expr | None, name: str) -> bool:

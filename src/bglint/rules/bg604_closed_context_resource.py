@@ -14,7 +14,7 @@ from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
 from bglint.rules._foreign_loop import below
 from bglint.rules._handed import cancelled_there, fact, handed, worked_with
-from bglint.rules._owners import closes, is_resource
+from bglint.rules._owners import closes, is_resource, leaves_open
 from bglint.rules._temporary import is_kept, is_path, sources
 from bglint.rules._uploads import upload_of
 from bglint.scope import Chain
@@ -171,7 +171,7 @@ def _block(project: Project, site: TaskSite, value: Value) -> Iterator[tuple[Bir
         yield from ((birth, close) for close in _closes_by_hand(project, site, value, birth))
     if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):
         return
-    if not _ends_before_tasks(project, site, birth.frame):
+    if leaves_open(project, birth.node, birth.frame) or not _ends_before_tasks(project, site, birth.frame):
         return
     managers = project.evaluate(birth.node.value, birth.frame)
     generators = [manager for manager in managers if isinstance(manager, Generator)]
