@@ -9,12 +9,12 @@ from bglint.frozen import by_identity
 from bglint.model import Level
 from bglint.project import Project
 from bglint.rules._handmade import uses_in
-from bglint.rules._helpers import has_role, leaves_out
+from bglint.rules._helpers import leaves_out
 from bglint.rules._injection import outer
 from bglint.rules._parents import parent
 from bglint.rules._signature import filled, resolved
 from bglint.rules._written import given
-from bglint.sites import TASKS, TaskSite
+from bglint.sites import TASKS, Hop, TaskSite
 from bglint.values import Const, Frame
 
 
@@ -31,14 +31,14 @@ class LeftOut:
 
 
 def left_out(project: Project) -> Iterator[LeftOut]:
-    """Every such call: a helper that the project calls itself, or a task that is registered without."""
+    """Every such call: of a function that the project calls itself, or of a task that is registered without."""
     adding: dict[t.Function, list[tuple[TaskSite, t.Parameter]]] = {}
     for site in project.every_site:
         parameter = _own_parameter(site)
         if site.function is None or parameter is None:
             continue
         adding.setdefault(site.function, []).append((site, parameter))
-        yield from _by_a_helper_call(project, site, parameter)
+        yield from _by_a_call(project, site, parameter)
     for site in project.sites if adding else ():
         yield from _by_a_task(project, site, adding)
 
@@ -52,14 +52,26 @@ def _own_parameter(site: TaskSite) -> t.Parameter | None:
     return parameter if parameter is not None and parameter.default is not None else None
 
 
-def _by_a_helper_call(project: Project, site: TaskSite, parameter: t.Parameter) -> Iterator[LeftOut]:
-    function, hops = site.function, site.context.hops
-    if function is None or not hops or has_role(project, function):
+def _by_a_call(project: Project, site: TaskSite, parameter: t.Parameter) -> Iterator[LeftOut]:
+    function = site.function
+    assert function is not None
+    for hop, served in _calls(project, site, function):
+        if leaves_out(project, hop, function, parameter):
+            level, what = _harm(project, site, function, parameter)
+            if level == "error" or (level == "warning" and served):
+                yield LeftOut(site, parameter, hop.node, hop.frame, level, what)
+
+
+def _calls(project: Project, site: TaskSite, function: t.Function) -> Iterator[tuple[Hop, bool]]:
+    """The calls that the project makes itself, and whether for a request: of a helper, or of what FastAPI calls, too."""
+    if site.context.hops:
+        yield site.context.hops[-1], site.role is not None
         return
-    if leaves_out(project, hops[-1], function, parameter):
-        level, what = _harm(project, site, function, parameter)
-        if level == "error" or (level == "warning" and site.role is not None):
-            yield LeftOut(site, parameter, hops[-1].node, hops[-1].frame, level, what)
+    callers = project.roles.callers(function) if project.role(function) is not None else ()
+    for caller in callers:
+        for context in project.contexts(caller.chain[-1]) if caller.chain else ():
+            if context.role is not None and caller.call in project.nodes(context.frame):
+                yield Hop(context.frame, caller.call), True
 
 
 def _by_a_task(

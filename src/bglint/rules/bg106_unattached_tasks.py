@@ -30,17 +30,17 @@ def unattached_tasks(project: Project) -> Iterator[Finding]:
 
     Finds a `BackgroundTasks()` or `BackgroundTask(f)` made by hand that is never given to a response,
     returned, stored, passed on or awaited; to compare or to log it is none of these, nor is an attribute of
-    a response that is not `background`, nor a place beside the body in what a route returns. Finds helpers
-    with `tasks: BackgroundTasks = None` or `= BackgroundTasks()` that are called, or registered as a task,
-    without it. A helper that skips the work when it has no tasks (`if tasks:`) is a warning; one that does
-    the work itself in that case is fine.
+    a response that is not `background`, nor a place beside the body in what a route returns. Finds functions
+    with `tasks: BackgroundTasks = None` or `= BackgroundTasks()` that the project itself calls, or registers
+    as a task, without it: helpers, and routes and dependencies that others call. A function that skips the
+    work when it has no tasks (`if tasks:`) is a warning; one that does the work itself in that case is fine.
 
     ## Why is this bad?
 
     Tasks run because a response carries them: FastAPI attaches the object that it injects, nothing else.
     An object of your own collects its tasks and is forgotten when the function ends, without an
-    exception, a warning or a log line. FastAPI injects into routes and dependencies only, so a helper
-    that you call yourself gets its default: None, or one shared object that nobody runs.
+    exception, a warning or a log line. FastAPI injects only where it makes the call, so a helper or another
+    route that you call yourself gets its default: None, or one shared object that nobody runs.
 
     ## Example
 
@@ -236,7 +236,10 @@ def _without(project: Project, left: LeftOut) -> Finding:
     site, name = left.site, left.parameter.name
     task, helper = project.task_name(site), name_of(site.frame)
     calls = project.step(left.node, left.frame, f"`{name_of(left.frame)}` runs `{helper}` without `{name}`")
-    message = f"`{helper}` is run without `{name}` and {left.what}: `{task}` never runs, FastAPI injects into routes only"
+    message = (
+        f"run without `{name}`, `{helper}` {left.what}: `{task}` never runs, "
+        "FastAPI injects only where it makes the call itself"
+    )
     cure = f"take `{name}: BackgroundTasks` as a parameter of the route and hand it to `{helper}`"
     return told(
         project, "BG106", site.call, site.frame, message, cure, level=left.level, site=site, trace=(calls,)
