@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix
-from bglint.project import Project
+from bglint.project import Project, dotted
 from bglint.reach import Contact
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, meetings, reached
 from bglint.rules._timeouts import given, waits_for_ever
+from bglint.scope import Chain, dominates
 
 SECONDS = 10
 
@@ -82,16 +83,38 @@ def no_timeout(project: Project) -> Iterator[Finding]:
     The witness looks at the sockets that are connected, the requests that are sent and the processes that are waited
     for: in the bad apps one of them has no timeout, in the others each has one.
     """
-    for meeting in meetings(project, lambda c: _may_wait(c) and waits_for_ever(project, c)):
+    for meeting in meetings(project, lambda c: _may_wait(project, c) and waits_for_ever(project, c)):
         yield _told(project, meeting)
 
 
-def _may_wait(contact: Contact) -> bool:
+def _may_wait(project: Project, contact: Contact) -> bool:
     """Programs that are run to their end are long-running-task's; here only those that are waited for."""
     fact = contact.fact
     if fact is None or not (fact.timeout or fact.timeout_none):
         return False
-    return fact.effect != "process" or contact.name.startswith("subprocess.Popen.")
+    if fact.effect != "process":
+        return True
+    return contact.name.startswith("subprocess.Popen.") and not _is_killed_before(project, contact)
+
+
+def _is_killed_before(project: Project, contact: Contact) -> bool:
+    """True behind `process.kill()`: what is waited for has only to be cleared away."""
+    function, func = contact.visit.frame.function, contact.node.func
+    if function is None or not isinstance(func, t.Attribute):
+        return False
+    process = dotted(func.value)
+    kills = [
+        call
+        for call in t.nodes_of(function, t.Call)
+        if call.at < func.at and dotted(call.func) == f"{process}.kill"
+    ]
+    here = project.chain(func, function)
+    return any(dominates(_passed(project.chain(kill, function)), _passed(here)) for kill in kills)
+
+
+def _passed(chain: Chain) -> Chain:
+    """The way to a place without the bodies of `try`: what kills fails only where there is nothing left to kill."""
+    return tuple(step for step in chain if not (isinstance(step[0], t.Guard) and step[1] == "body"))
 
 
 def _told(project: Project, meeting: Meeting) -> Finding:
