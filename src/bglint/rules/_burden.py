@@ -9,6 +9,7 @@ from bglint.rule import registry
 from bglint.rules._failing import weak_spot
 from bglint.sites import TaskSite
 
+TAKES_LONG = "takes long"
 _SLOW = ("BG301", "BG302", "BG303", "BG305")
 _WAITS = frozenset({"sleep", "network", "database", "process", "wait", "cpu"})
 
@@ -22,7 +23,7 @@ def burden(project: Project, site: TaskSite) -> str:
         if contact.visit.where == "event loop" and contact.blocks and contact.effect in _WAITS:
             written = contact.name if contact.node is site.call else dotted(contact.node.func)
             return f"blocks the event loop at `{written}`"
-    return "takes long" if _is_slow(project, site) else ""
+    return TAKES_LONG if _is_slow(project, site) else ""
 
 
 def _is_slow(project: Project, site: TaskSite) -> bool:

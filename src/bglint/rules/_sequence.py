@@ -28,13 +28,18 @@ def comes_before(project: Project, first: TaskSite, second: TaskSite) -> bool:
     return False
 
 
+def goes_on(project: Project, site: TaskSite) -> bool:
+    """True where the function that FastAPI runs can come to its end, or to its `yield`, behind the registration."""
+    return all(_can_be_passed(project, frame, node) for frame, node in way_to(site))
+
+
 def comes_after(project: Project, site: TaskSite) -> bool:
     """True where the same request registers another task behind this one, or this one again in a loop."""
     if site.kind != "add_task":
         return False
     if any(_is_in_loop(project, frame, node) for frame, node in way_to(site)):
         return True
-    others = (other for other in project.sites if other.kind == "add_task" and other.call is not site.call)
+    others = (other for other in project.sites if other.kind == "add_task")
     return any(comes_before(project, site, other) for other in others)
 
 
@@ -117,7 +122,16 @@ def _is_sure(project: Project, steps: Way) -> bool:
     return all(_is_passed(project, frame, node) for frame, node in steps)
 
 
-@memo
 def _is_passed(project: Project, frame: Frame, node: t.Node) -> bool:
+    return all(_passes(project, frame, node))
+
+
+def _can_be_passed(project: Project, frame: Frame, node: t.Node) -> bool:
+    return any(_passes(project, frame, node))
+
+
+@memo
+def _passes(project: Project, frame: Frame, node: t.Node) -> tuple[bool, ...]:
+    """Of each way through a function that returns, whether it comes to the node."""
     ways = Walker(project, frame, {id(node): Call()}).ways() if frame.function is not None else ()
-    return all(id(node) in way.passed for way in ways if way.end == "return")
+    return tuple(id(node) in way.passed for way in ways if way.end == "return")

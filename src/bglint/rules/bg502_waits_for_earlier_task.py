@@ -5,17 +5,23 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice, pairwise, takewhile
 
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.model import Finding, Step
-from bglint.project import Project
+from bglint.project import Project, short_function
 from bglint.rule import finding, rule
-from bglint.rules._burden import burden
+from bglint.rules._burden import TAKES_LONG, burden
 from bglint.rules._contained import is_contained
+from bglint.rules._deeds import root, way_to
 from bglint.rules._failing import runs_its_own_way
-from bglint.rules._sequence import comes_before
+from bglint.rules._handmade import is_made_by_hand
+from bglint.rules._injection import dependencies
+from bglint.rules._sequence import comes_before, goes_on
 from bglint.sites import TaskSite
+from bglint.values import Frame, Items, Values
 
 CURE = (
     "Let the earlier task keep its failures to itself and be quick; or make one task of both, "
@@ -35,6 +41,17 @@ class Wait:
     earlier: TaskSite
     why: str
 
+    @property
+    def common(self) -> int:
+        """How many calls lead to both; one less than all where one `add_task` adds both."""
+        ways = zip(way_to(self.earlier)[:-1], way_to(self.later)[:-1], strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0][1] is pair[1][1], ways))
+
+    @property
+    def place(self) -> tuple[Frame, t.Node]:
+        """The later `add_task`; where one `add_task` adds both, the call that leads to it the second time."""
+        return way_to(self.later)[self.common if self.earlier.call is self.later.call else -1]
+
 
 @rule("BG502", level="warning")
 def waits_for_earlier_task(project: Project) -> Iterator[Finding]:
@@ -42,7 +59,9 @@ def waits_for_earlier_task(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds handlers that add two or more tasks on one path, where an earlier one can fail unhandled (BG401), or stops or
-    holds the worker (BG2, BG3). The finding stands on the later `add_task` and names the earlier one.
+    holds the worker (BG2, BG3). What the dependencies of a handler add comes before what the handler adds itself. The
+    finding stands on the later `add_task` and names the earlier one; where a helper with one `add_task` adds both, it
+    stands on the later call of the helper.
 
     ## Why is this bad?
     Background tasks do not run side by side. The later task starts when the earlier one is over, and never when it
@@ -106,7 +125,22 @@ def waits_for_earlier_task(project: Project) -> Iterator[Finding]:
     ## Verified by
     The witness sees both tasks queued, the first one raise, and the second one not start.
     """
-    found: dict[t.Call, Wait] = {}
+    found: dict[t.Node, Wait] = {}
+    for wait in (*_in_handlers(project), *_behind_dependencies(project), *_in_loops(project)):
+        found.setdefault(wait.place[1], wait)
+    for wait in found.values():
+        yield _told(project, wait)
+
+
+def _added(project: Project) -> Iterator[TaskSite]:
+    tasks = (site for site in project.sites if site.kind == "add_task")
+    yield from (site for site in tasks if not runs_its_own_way(project, site))
+
+
+# ----------------------------------------------------------------- of one handler
+
+
+def _in_handlers(project: Project) -> Iterator[Wait]:
     for sites in _by_request(project):
         side_by_side = all(site.function is sites[0].function and not site.context.hops for site in sites)
         ordered = sorted(sites, key=lambda site: site.call.at) if side_by_side else sites
@@ -114,24 +148,22 @@ def waits_for_earlier_task(project: Project) -> Iterator[Finding]:
         for later in sites:
             wait = _wait(project, later, _above(heavy, later) if side_by_side else reversed(heavy))
             if wait is not None:
-                found.setdefault(later.call, wait)
-    for wait in found.values():
-        yield _told(project, wait)
+                yield wait
 
 
 def _by_request(project: Project) -> Iterator[list[TaskSite]]:
     """The tasks that one handler adds, itself or through what it calls, where they are several."""
     found: dict[t.Function, list[TaskSite]] = defaultdict(list)
-    for site in project.sites:
-        if site.kind == "add_task" and site.role is not None and not runs_its_own_way(project, site):
+    for site in _added(project):
+        if site.role is not None:
             found[site.role.function].append(site)
-    yield from (sites for sites in found.values() if len({site.call for site in sites}) > 1)
+    yield from (sites for sites in found.values() if len(sites) > 1)
 
 
 def _wait(project: Project, later: TaskSite, heavy: Iterator[Heavy]) -> Wait | None:
     """The nearest earlier task that makes a later one wait."""
     for earlier, why in heavy:
-        if earlier.call is not later.call and comes_before(project, earlier, later):
+        if comes_before(project, earlier, later):
             return Wait(later, earlier, why)
     return None
 
@@ -142,20 +174,90 @@ def _above(heavy: list[Heavy], later: TaskSite) -> Iterator[Heavy]:
     return (heavy[number] for number in range(end - 1, -1, -1))
 
 
+# ------------------------------------------------- of a dependency, and of its handler
+
+
+def _behind_dependencies(project: Project) -> Iterator[Wait]:
+    """FastAPI runs the dependencies first, and gives them the handler's own list of tasks."""
+    heavy = list(_heavy_outside_of_routes(project))
+    for later in _added(project) if heavy else ():
+        if later.role is not None and later.role.kind == "route" and _is_shared(later):
+            used = dependencies(project, later.role.function)
+            waits = (Wait(later, site, why) for site, why in heavy if root(site).function in used)
+            yield from islice(waits, 1)
+
+
+def _heavy_outside_of_routes(project: Project) -> Iterator[Heavy]:
+    for site in _added(project):
+        kind = site.role.kind if site.role is not None else "dependency"
+        if kind == "dependency" and _is_shared(site) and goes_on(project, site):
+            why = burden(project, site)
+            yield from [(site, why)] if why else ()
+
+
+def _is_shared(site: TaskSite) -> bool:
+    return site.receiver is not None and not is_made_by_hand(site.receiver)
+
+
+# ------------------------------------------------------------- of a loop over tasks
+
+
+def _in_loops(project: Project) -> Iterator[Wait]:
+    """`for task in (announce, release): tasks.add_task(task, service)`."""
+    for site in _added(project):
+        for one, other in pairwise(_in_turn(project, site)):
+            earlier, later = replace(site, targets=one), replace(site, targets=other)
+            why = burden(project, earlier) if one != other else ""
+            if why and why != TAKES_LONG:
+                yield Wait(later, earlier, why)
+
+
+def _in_turn(project: Project, site: TaskSite) -> Iterator[Values]:
+    """The tasks that one `add_task` adds, turn by turn, where all of them are written down."""
+    chain = project.chain(site.call, site.function) if site.function is not None else ()
+    loop = chain[-1][0] if chain else None
+    if not isinstance(loop, t.For) or not isinstance(site.handed, t.Name) or site.function is None:
+        return
+    bindings = project.scope(site.function).visible(site.handed.id, site.handed.at)
+    steps = [binding.steps for binding in bindings if binding.node is loop]
+    for table in project.evaluate(loop.iterable, site.frame) if len(steps) == 1 else ():
+        if isinstance(table, Items) and table.whole and table.kind in ("list", "tuple"):
+            yield from (_taken(row, steps[0]) for row in table.items)
+
+
+def _taken(row: Values, steps: tuple[int | str, ...]) -> Values:
+    """What the loop's target gets of one row: all of it, or one place of a tuple."""
+    for step in steps[1:]:
+        tuples = [value.items for value in row if isinstance(value, Items)]
+        row = tuple(v for each in tuples if isinstance(step, int) for v in (*each[step : step + 1], ())[0])
+    return row
+
+
+# ------------------------------------------------------------------------- telling
+
+
 def _told(project: Project, wait: Wait) -> Finding:
     first, second = project.task_name(wait.earlier), project.task_name(wait.later)
     only_slow = is_contained(project, wait.earlier)
     price = "it waits for it" if only_slow else "it waits for it, and never starts when that one raises"
-    message = f"`{second}` runs after `{first}`, which {wait.why}: {price}."
-    steps = _steps(project, wait, first)
+    frame, node = wait.place
+    message = f"`{second}` runs after `{first}`{_by(wait)}, which {wait.why}: {price}."
     return finding(
-        project, "BG502", wait.later.call, wait.later.frame, message, CURE_SLOW if only_slow else CURE,
-        site=wait.later, trace=steps,
+        project, "BG502", node, frame, message, CURE_SLOW if only_slow else CURE,
+        site=wait.later, trace=_steps(project, wait, first),
     )  # fmt: skip
+
+
+def _by(wait: Wait) -> str:
+    """Who else than the handler adds the earlier task."""
+    one, other = root(wait.earlier).function, root(wait.later).function
+    if one is None or one is other:
+        return ""
+    return f" (added by the dependency `{short_function(one).removesuffix('.__init__')}`)"
 
 
 def _steps(project: Project, wait: Wait, first: str) -> tuple[Step, ...]:
     """The way to the earlier task, then the way to the later one."""
     earlier = project.step(wait.earlier.call, wait.earlier.frame, f"`{first}` runs first, and {wait.why}")
-    behind = project.trace(wait.later)[len(wait.later.context.hops) :]
-    return (*project.trace(wait.earlier)[:-1], earlier, *behind)
+    end = way_to(wait.later).index(wait.place) + 1
+    return (*project.trace(wait.earlier)[:-1], earlier, *project.trace(wait.later)[wait.common : end])
