@@ -1,14 +1,15 @@
 """Does an error leave the task, or does something on the way handle it?
 
 What handles: a `try` of any function on the path, a context manager of the project, `suppress`, a decorator that
-retries or catches, and whatever runs elsewhere and is never asked how it ended. Where a handler or a manager cannot
-be read it is given the benefit of the doubt.
+catches or retries without an end, and whatever runs elsewhere and is never asked how it ended. Where a handler or a
+manager cannot be read it is given the benefit of the doubt.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bglint import members
 from bglint import tree as t
@@ -16,6 +17,7 @@ from bglint.frozen import by_value
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rules._except import Told, is_log, raises, told
+from bglint.rules._retrying import raises_in_the_end
 from bglint.rules._surfacing import surfaces
 from bglint.values import (
     Cls,
@@ -46,12 +48,13 @@ class Failure:
     """What may be raised: by an outside call of this dotted name, or a class that a `raise` names.
 
     With `telling` a handler that logs the error, or writes down a failed state, and raises it again has handled it,
-    and an error that is raised in its place is what is left of it.
+    and an error that is raised in its place is what is left of it. `grouped`: it leaves in an ExceptionGroup.
     """
 
     call: str = ""
     raised: Values = ()
     telling: bool = False
+    grouped: bool = False
 
 
 def escapes(project: Project, visit: Visit, node: t.Node, failure: Failure) -> bool:
@@ -59,7 +62,13 @@ def escapes(project: Project, visit: Visit, node: t.Node, failure: Failure) -> b
     left: Failure | None = failure
     for each, step in visit.up(node):
         left = _outside(project, each.frame, step, left) if left is not None else None
-    return left is not None
+    return left is not None and not _is_answer(project, left)
+
+
+def _is_answer(project: Project, left: Failure) -> bool:
+    """True where an HTTPException was raised in the place of the error, and leaves as such."""
+    http = bool(left.raised) and all(project.is_a(value, *HTTP_ERRORS) for value in left.raised)
+    return http and left.telling and not left.grouped
 
 
 def in_aftermath(project: Project, visit: Visit, node: t.Node) -> bool:
@@ -92,9 +101,17 @@ def _outside(project: Project, frame: Frame, node: t.Node, failure: Failure) -> 
         return failure
     if any(_absorbs(project, decorator, frame) for decorator in frame.function.decorators):
         return None
-    places = surfaces(project, frame, node)
-    left = (_above(project, frame, place, failure) for place in places)
+    left = (_come_up(project, frame, place, failure) for place in surfaces(project, frame, node))
     return next((each for each in left if each is not None), None)
+
+
+def _come_up(project: Project, frame: Frame, place: t.Node, failure: Failure) -> Failure | None:
+    """What is left of a failure outside of the function, from the place where it comes up there."""
+    if not isinstance(place, t.With):
+        return _above(project, frame, place, failure)
+    grouped = replace(failure, grouped=True)
+    is_exit = any(project.is_a(value, *_EXITS) for value in failure.raised)
+    return _above(project, frame, place, grouped) if failure.telling or is_exit else None
 
 
 def _above(project: Project, frame: Frame, node: t.Node, failure: Failure) -> Failure | None:
@@ -134,9 +151,7 @@ def _raised_on(project: Project, handler: t.Handler, frame: Frame, failure: Fail
     if any(node.value is None or _is_name(node.value, handler.name) for node in on):
         return failure
     raised = tuple(v for node in on for v in project.evaluate(node.value, frame)) or (Unknown(),)
-    if not failure.telling or all(project.is_a(value, *HTTP_ERRORS) for value in raised):
-        return None
-    return Failure(raised=raised, telling=True)
+    return Failure(raised=raised, telling=True) if failure.telling else None
 
 
 def _has_told(project: Project, handler: t.Handler, frame: Frame) -> bool:
@@ -239,8 +254,10 @@ def _is_false(project: Project, expr: t.Expr, frame: Frame) -> bool:
 
 
 def _absorbs(project: Project, decorator: t.Expr, frame: Frame) -> bool:
-    """A decorator from outside that retries or catches; one that cannot be read may."""
+    """A decorator from outside that catches, or retries for ever; one that cannot be read may."""
     outer = frame.closure or project.names.module_frame(frame.path)
+    if raises_in_the_end(project, decorator, outer):
+        return False
     values = project.evaluate(decorator, outer)
     named = (v.name for v in values if isinstance(v, Outside))
     return any(map(_ABSORBS.search, named)) or (bool(values) and not known(values))

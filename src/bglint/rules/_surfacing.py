@@ -1,11 +1,12 @@
 """Where the error of a call comes up in the function that makes the call.
 
 A plain call raises where it stands. A coroutine raises where it is awaited; what another task, thread or
-process runs raises for nobody until its result is asked for.
+process runs raises for nobody until its result is asked for. A task group asks its tasks when it is left.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bglint import tree as t
@@ -20,6 +21,7 @@ LATER = SPAWNERS | {
 }  # fmt: skip
 """Calls that run what they are given elsewhere or later: its error does not come back to the caller."""
 
+_GROUP = re.compile(r"(^|\.)(TaskGroup|create_task_group|open_nursery)(\(\))?$")
 _QUIET = {"wait", "as_completed"}
 
 
@@ -31,12 +33,33 @@ def surfaces(project: Project, frame: Frame, node: t.Node) -> tuple[t.Node, ...]
     keepers = [h for h in holders if isinstance(h, t.Call) and _is_given(node, h)]
     if any(_returns_exceptions(h) or t.last_name(h.func) in _QUIET for h in keepers):
         return ()
-    started = t.last_name(node.func) in LATER or any(t.last_name(h.func) in LATER for h in keepers)
+    starting = [call for call in (node, *keepers) if t.last_name(call.func) in LATER]
+    groups = tuple(group for call in starting for group in _groups(project, frame, call))
+    if groups:
+        return groups
+    started = bool(starting)
     if not started and (any(map(_waits_here, holders)) or not _is_lazy(project, frame, node)):
         return (node,)
     if not started and any(isinstance(h, (t.Return, t.Yield)) for h in holders):
         return (node,)
     return tuple(_awaited_later(frame.function, node))
+
+
+def _groups(project: Project, frame: Frame, call: t.Call) -> Iterator[t.With]:
+    """The `async with` of the task group that is to run something: all its tasks have ended where it ends."""
+    owner = call.func.value if isinstance(call.func, t.Attribute) else None
+    if not isinstance(owner, t.Name) or frame.function is None:
+        return
+    for block, _ in project.chain(call, frame.function):
+        items = block.items if isinstance(block, t.With) else ()
+        bound = (item for item in items if t.last_name(item.target) == owner.id)
+        if isinstance(block, t.With) and any(_is_group(project, item.value, frame) for item in bound):
+            yield block
+
+
+def _is_group(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    values = project.evaluate(expr, frame)
+    return any(isinstance(v, Outside) and bool(_GROUP.search(v.name)) for v in values)
 
 
 def _waits_here(holder: t.Node) -> bool:

@@ -34,7 +34,9 @@ def unhandled_failure(project: Project) -> Iterator[Finding]:
     A `try` that catches `Exception`, `OSError` or the library's own base error counts, wherever on the path it stands;
     so does a decorator or a context manager of the project that catches, `gather(..., return_exceptions=True)`, and a
     logged error that is raised again. A handler that only raises another error in its place does not: that one is
-    followed on. Local files and the making of clients count as safe.
+    followed on. What fails in a task group leaves its `async with`. A decorator of tenacity or backoff that gives up
+    after some tries raises as well, unless a callback hears of the last error. Local files and the making of clients
+    count as safe.
 
     ## Why is this bad?
     The response is gone. The exception ends in the server's error log, if there is one; the tasks queued after it never
