@@ -15,6 +15,7 @@ DEADLINES = (
     "asyncio.timeout", "asyncio.timeout_at", "anyio.fail_after", "anyio.move_on_after", "async_timeout.timeout",
 )  # fmt: skip
 WAITS_FOR = ("asyncio.wait_for", "asyncio.wait")
+_SECONDS = ("timeout", "delay", "when", "deadline")
 OWN_SOCKETS = ("smtplib", "urllib", "socket", "http", "ftplib", "poplib", "imaplib", "telnetlib", "xmlrpc")
 
 
@@ -115,27 +116,46 @@ def _constructor(value: Value) -> Birth | None:
 
 
 def _cancelled_from_outside(project: Project, contact: Contact) -> bool:
-    """True below `asyncio.timeout`, `anyio.fail_after` or `wait_for`, for what can be cancelled at all."""
+    """True below a deadline, for what can be cancelled at all."""
     can_be = contact.fact is not None and not contact.fact.blocks
-    return can_be and any(
-        _has_deadline(project, node, frame) for frame, node in path(contact.visit, contact.node)
-    )
+    return can_be and has_deadline(project, contact.visit, contact.node)
 
 
-def _has_deadline(project: Project, node: t.Node, frame: Frame) -> bool:
+def has_deadline(project: Project, visit: Visit, node: t.Node) -> bool:
+    """True below `asyncio.timeout`, `anyio.fail_after` or `wait_for`."""
+    return any(_is_limited_in_time(project, step, frame) for frame, step in path(visit, node))
+
+
+def _is_limited_in_time(project: Project, node: t.Node, frame: Frame) -> bool:
     if frame.function is None:
         return False
     blocks = [
         n for n, part in project.chain(node, frame.function) if isinstance(n, t.With) and part == "body"
     ]
     managers = [item.value for block in blocks for item in block.items if isinstance(item.value, t.Call)]
-    waiting = [call for call in t.nodes_of(frame.function, t.Call) if node in t.walk(*call.arguments)]
-    around = any(_is(project, call, frame, DEADLINES) for call in managers)
-    return around or any(_is(project, call, frame, WAITS_FOR) for call in waiting)
+    waiting = [call for call in t.nodes_of(frame.function, t.Call) if _is_handed(node, call, frame.function)]
+    return any(_ends_in_time(project, call, frame, DEADLINES, 0) for call in managers) or any(
+        _ends_in_time(project, call, frame, WAITS_FOR, 1) for call in waiting
+    )
 
 
-def _is(project: Project, call: t.Call, frame: Frame, names: tuple[str, ...]) -> bool:
-    return any(isinstance(v, Outside) and v.name in names for v in project.evaluate(call.func, frame))
+def _is_handed(node: t.Node, call: t.Call, function: t.Function) -> bool:
+    """True where a call is given `node`, or the name that holds what it gives."""
+    given = [*t.walk(*call.arguments)]
+    holders = (a for a in t.nodes_of(function, t.Assign) if a.value is node)
+    names = {part.id for a in holders for part in a.targets if isinstance(part, t.Name)}
+    return node in given or any(isinstance(part, t.Name) and part.id in names for part in given)
+
+
+def _ends_in_time(
+    project: Project, call: t.Call, frame: Frame, names: tuple[str, ...], position: int
+) -> bool:
+    """True for one of these calls with a time that is not None."""
+    called = project.evaluate(call.func, frame)
+    if not any(isinstance(value, Outside) and value.name in names for value in called):
+        return False
+    seconds = next((found for name in _SECONDS if (found := call.argument(position, name))), None)
+    return call.spread or (seconds is not None and not is_none(project.evaluate(seconds, frame)))
 
 
 def _has_default(project: Project, contact: Contact) -> bool:

@@ -12,9 +12,10 @@ from bglint.model import Finding
 from bglint.project import Project, dotted, short_function
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import path
+from bglint.rules._contacts import is_async_only, path
 from bglint.rules._deeds import way_to
 from bglint.rules._ended_by_error import ends_by_error
+from bglint.rules._timeouts import has_deadline
 from bglint.sites import SPAWNERS, TaskSite
 from bglint.values import Const, Frame, Outside
 
@@ -33,7 +34,8 @@ def endless_task(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds `while True` (or a loop on another constant) without a reachable `break`, `return` or `raise` in what a
     task runs: consumers, pollers, schedulers. Silent where an `except` around the loop waits for the error that ends
-    it: `StopAsyncIteration`, `queue.Empty`.
+    it: `StopAsyncIteration`, `queue.Empty`; and where a deadline does: `asyncio.timeout`, `asyncio.wait_for`,
+    `anyio.move_on_after`.
 
     ## Why is this bad?
     A background task belongs to one response. Each request starts another copy of the loop; a `def` task takes one
@@ -102,7 +104,7 @@ def endless_task(project: Project) -> Iterator[Finding]:
             continue
         for visit in project.visits(site):
             for loop in _endless_loops(project, visit):
-                if loop not in seen and not _is_looked_after(project, visit):
+                if loop not in seen and not _is_looked_after(project, loop, visit):
                     seen.add(loop)
                     yield _finding(project, loop, visit)
 
@@ -219,8 +221,10 @@ def _leaves_guard(node: t.Guard, *, inside: bool, caught: bool) -> bool:
     return tried or any(_leaves(part, inside=inside, caught=caught) for part in others)
 
 
-def _is_looked_after(project: Project, visit: Visit) -> bool:
-    """True where the loop runs beside the task, and the task ends it or makes sure that there is one only."""
+def _is_looked_after(project: Project, loop: t.For | t.While, visit: Visit) -> bool:
+    """True where a deadline ends the loop; where it runs beside the task, which ends it or lets only one of it run."""
+    if any(map(is_async_only, t.walk(*loop.body))) and has_deadline(project, visit, loop):
+        return True
     return _has_own_thread(project, visit) or _is_cancelled(visit) or _is_made_once(project, visit)
 
 
