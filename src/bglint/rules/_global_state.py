@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bglint import calling
 from bglint import tree as t
 from bglint.frozen import by_value
 from bglint.memo import memo
 from bglint.project import Project
-from bglint.values import Cls, Frame, Instance, Items, ModuleValue, Outside, Value
+from bglint.rules._live_objects import is_live
+from bglint.rules._one_object import is_kept, lives_long
+from bglint.values import Class, Cls, Const, Frame, Instance, Items, ModuleValue, Outside, Value
 
 _CONTAINERS = (
     "builtins.dict", "builtins.list", "builtins.set", "collections.defaultdict", "collections.OrderedDict",
@@ -21,9 +24,10 @@ _CONTAINERS = (
 )  # fmt: skip
 _FILLING = {"append", "add", "update", "extend", "insert", "setdefault", "appendleft"}
 _EMPTYING = {"discard", "remove"}
+_TAKING = {"get", "setdefault"}
 _INCIDENTAL = re.compile(
     r"(?i)cache|memo|lock|pool|client|engine|metric|stat(istic)?s$|counter|semaphore|limit|registry|registered|connection"
-    r"|websocket|socket|usage|last_(used|seen|access)|_counts?$|subscriber|listener|handler|loaded|model|plugin|logger|warned|singleton|instance|seen"
+    r"|websocket|socket|usage|last_(used|seen|access|known|persisted|progress|write|logged|sent)|_counts?$|subscriber|listener|handler|loaded|model|plugin|logger|warned|singleton|instance|seen|latenc|throttl|managers$|processes$|mounts$"
 )
 """Names of what every process has for itself on purpose."""
 
@@ -36,6 +40,14 @@ class State:
     name: str
 
 
+@by_value
+class Field:
+    """An attribute of the one object of a class."""
+
+    klass: Class
+    name: str
+
+
 @memo
 def written(project: Project, frame: Frame) -> tuple[tuple[State, t.Node], ...]:
     """The module-level containers and globals that a function changes, each with the place."""
@@ -44,7 +56,7 @@ def written(project: Project, frame: Frame) -> tuple[tuple[State, t.Node], ...]:
 
 def _written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
     for node in project.nodes_of(frame, t.Assign, t.Call):
-        for expr in _changed(node):
+        for expr in (*_changed(node), *_of_elements(project, node, frame)):
             state = container(project, expr, frame)
             if state is not None:
                 yield state, node
@@ -53,31 +65,80 @@ def _written(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
 
 
 def _changed(node: t.Node) -> Iterator[t.Expr]:
-    """`x` of `x[key] = value`, `x[key]["state"] = value`, `x.append(value)`; of `x.discard`, which may be handed on."""
+    """`x` of `x[key] = value`, `x[key].state = value`, `x.append(value)`; of `x.discard`, which may be handed on."""
+    for part in _changed_parts(node):
+        holder = _taken_from(part)
+        if holder is not None:
+            yield holder
+        elif not isinstance(node, t.Assign):
+            yield part
+
+
+def _changed_parts(node: t.Node) -> Iterator[t.Expr]:
+    """What is assigned to, filled or emptied, as it is written."""
     if isinstance(node, t.Assign):
-        for target in node.targets:
-            if isinstance(target, t.Subscript):
-                yield _innermost(target)
-    elif isinstance(node, t.Call) and isinstance(node.func, t.Attribute) and node.func.name in _FILLING:
-        yield _innermost(node.func.value)
+        yield from (x for x in node.targets if _is_set(x, node))
+    elif isinstance(node, t.Call):
+        if isinstance(node.func, t.Attribute) and node.func.name in _FILLING:
+            yield node.func.value
+        elif t.last_name(node.func) == "setattr" and node.arguments:
+            yield node.arguments[0].value
     elif isinstance(node, t.Attribute) and node.name in _EMPTYING:
-        yield _innermost(node.value)
+        yield node.value
 
 
-def _innermost(expr: t.Expr) -> t.Expr:
-    while isinstance(expr, t.Subscript):
+def _is_set(target: t.Expr, node: t.Assign) -> bool:
+    """`jobs[key] = value`, `jobs[key].state = value`; not `nodes[url].unfinished -= 1` and the like, which counts."""
+    if isinstance(target, t.Attribute):
+        return not node.operator and not _INCIDENTAL.search(target.name)
+    return isinstance(target, t.Subscript) and not (node.operator and isinstance(target.value, t.Subscript))
+
+
+def _of_elements(project: Project, node: t.Node, frame: Frame) -> Iterator[t.Expr]:
+    """`jobs` of `job["state"] = value` behind `job = jobs[key]`."""
+    assert frame.function is not None
+    roots = (_root(part) for part in _changed_parts(node))
+    local = project.scope(frame.function).bindings
+    for binding in (each for root in roots if root is not None for each in local.get(root.id, [])):
+        holder = _taken_from(binding.value) if binding.value is not None and not binding.steps else None
+        if holder is not None:
+            yield holder
+
+
+def _taken_from(expr: t.Expr) -> t.Expr | None:
+    """`x` of `x[key]`, `x.get(key)` and `x[key].state`; None for what is no part of an element."""
+    if isinstance(expr, t.Subscript):
+        return _taken_from(expr.value) or expr.value
+    if isinstance(expr, t.Attribute):
+        return None if _INCIDENTAL.search(expr.name) else _taken_from(expr.value)
+    if isinstance(expr, t.Call) and isinstance(expr.func, t.Attribute) and expr.func.name in _TAKING:
+        return _taken_from(expr.func.value) or expr.func.value
+    return None
+
+
+def _root(expr: t.Expr) -> t.Name | None:
+    while isinstance(expr, t.Subscript | t.Attribute):
         expr = expr.value
-    return expr
+    return expr if isinstance(expr, t.Name) else None
 
 
 def container(project: Project, expr: t.Expr, frame: Frame) -> State | None:
-    """The module-level container that an expression names."""
+    """The container that an expression names, where it lives as long as the server."""
     if not isinstance(expr, t.Name | t.Attribute) or _INCIDENTAL.search(t.last_name(expr)):
         return None
-    for value in project.evaluate(expr, frame):
-        if _is_container(value) and _is_module_level(value):
-            assert value.birth is not None
-            return State(value.birth.node, t.last_name(expr))
+    for value in filter(_is_container, project.evaluate(expr, frame)):
+        key = _field(project, expr, frame) if value.birth is None else value.birth.node
+        kept = key is not None and (value.birth is None or is_kept(project, value.birth))
+        if kept and not _is_of_this_process(project, value):
+            return State(key, t.last_name(expr))
+    return None
+
+
+def _field(project: Project, expr: t.Expr, frame: Frame) -> Field | None:
+    """The attribute of an object that a class only declares: `jobs: dict[str, str] = field(default_factory=dict)`."""
+    for value in project.evaluate(expr.value, frame) if isinstance(expr, t.Attribute) else ():
+        if isinstance(value, Instance) and lives_long(project, value.klass):
+            return None if _INCIDENTAL.search(value.klass.name) else Field(value.klass, t.last_name(expr))
     return None
 
 
@@ -87,9 +148,13 @@ def _is_container(value: Value) -> bool:
     return isinstance(value, Outside) and value.instance and value.name.removesuffix("()") in _CONTAINERS
 
 
-def _is_module_level(value: Value) -> bool:
-    birth = value.birth
-    return birth is not None and birth.frame.function is None and birth.kind in ("display", "call")
+def _is_of_this_process(project: Project, value: Value) -> bool:
+    """True for what every process has for itself: by the class that keeps it, or by what is in it."""
+    made_by = value.birth.frame.function if value.birth is not None else None
+    if made_by is not None and _INCIDENTAL.search(made_by.owner.rpartition(".")[2]):
+        return True
+    held = [v for v in calling.element(project.names, value) if not isinstance(v, Const)]
+    return bool(held) and all(is_live(project, each) for each in held)
 
 
 def _globals(project: Project, node: t.Assign, frame: Frame) -> Iterator[State]:
@@ -123,6 +188,8 @@ def reads(project: Project, state: State, frame: Frame) -> bool:
 def _is_same(project: Project, expr: t.Name | t.Attribute, state: State, frame: Frame) -> bool:
     if isinstance(state.key, tuple):
         return frame.path == state.key[0] and isinstance(expr, t.Name) and _is_free(project, expr.id, frame)
+    if isinstance(state.key, Field):
+        return _field(project, expr, frame) == state.key
     return any(
         value.birth is not None and value.birth.node is state.key for value in project.evaluate(expr, frame)
     )
@@ -143,21 +210,24 @@ def _is_free(project: Project, name: str, frame: Frame) -> bool:
 def flag(project: Project, expr: t.Expr, frame: Frame) -> State | None:
     """The flag that an expression names: a global, or an attribute of a module, a class or a module-level object."""
     if isinstance(expr, t.Attribute):
-        keys = (_owner(value, expr.name) for value in project.evaluate(expr.value, frame))
+        keys = (_owner(project, value, expr.name) for value in project.evaluate(expr.value, frame))
         return next((State(key, expr.name) for key in keys if key is not None), None)
     if isinstance(expr, t.Name) and frame.function is not None and _is_free(project, expr.id, frame):
         return State((frame.path, expr.id), expr.id)
     return None
 
 
-def _owner(value: Value, name: str) -> tuple[object, str] | None:
+def _owner(project: Project, value: Value, name: str) -> tuple[object, str] | None:
     """What tells an attribute of something at module level apart from others of its name."""
     if isinstance(value, ModuleValue):
         return value.path, name
     if isinstance(value, Cls):
         return value.klass, name
-    if isinstance(value, Instance) and _is_module_level(value) and value.birth is not None:
-        return value.birth.node, name
+    if isinstance(value, Instance) and lives_long(project, value.klass):
+        return value.klass, name
+    birth = value.birth
+    if isinstance(value, Instance) and birth is not None and birth.frame.function is None:
+        return birth.node, name
     return None
 
 

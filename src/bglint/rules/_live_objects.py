@@ -15,6 +15,8 @@ _CONNECTED = re.compile(
     r"(?i)\w*(client|session|conn(ection)?|connect(_\w+)?|socket|channel|transport|browser|driver|smtp(_ssl)?|ftp|redis|engine"
     r"|pool|popen|stream(reader|writer)?)(\(\))?$"
 )
+_RUNNING = ("asyncio.", "threading.", "multiprocessing.", "concurrent.futures.", "anyio.")
+"""Tasks, threads, locks and queues: nothing that could be written down."""
 
 
 def stores_live(project: Project, node: t.Node, frame: Frame) -> bool:
@@ -34,7 +36,8 @@ def _stored(project: Project, node: t.Node, frame: Frame) -> Iterator[Value]:
 def is_live(project: Project, value: Value, depth: int = DEPTH) -> bool:
     """True for a client or connection, and for an object of the project that holds one."""
     if isinstance(value, Outside):
-        return value.instance and _is_connected(value.name)
+        running = depth == DEPTH and value.name.startswith(_RUNNING)
+        return value.instance and (running or _is_connected(value.name))
     if not isinstance(value, Instance) or not depth:
         return False
     if any(map(_is_connected, members.outside_bases(project.names, value.klass))):

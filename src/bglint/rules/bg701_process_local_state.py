@@ -16,13 +16,18 @@ from bglint.rules._deeds import way_to
 from bglint.rules._global_state import State, flag, reads, sets, written
 from bglint.rules._live_objects import stores_live
 from bglint.rules._weight import a_queue
-from bglint.sites import TaskSite
+from bglint.sites import Context, Hop, TaskSite
 from bglint.steps import Edge
-from bglint.values import Frame
+from bglint.values import Frame, Func
 
 DEPTH = 4
 _STORE = re.compile(r"(?i)redis|valkey|memcache|etcd|zookeeper")
 """What all workers share, by the names that are given to it."""
+
+_STORAGE = re.compile(
+    r"(?i)(^|_)(store|storage|repo|repository|persistence|db|database|session_?(factory|maker))$"
+)
+_SAVING = re.compile(r"_*(save|persist|dump|write|flush)(_|$)")
 
 _REQUESTS = ("route", "websocket", "dependency")
 CURE_STATE = (
@@ -52,8 +57,9 @@ def process_local_state(project: Project) -> Iterator[Finding]:
     """What the task writes down exists in one process only.
 
     ## What it does
-    Finds tasks that write to a module-level dict, list, set or global which a handler reads, such as the states of jobs;
-    and handlers that test a flag (a module-level name, or an attribute of a module-level object) which only the task
+    Finds tasks that write to a module-level dict, list, set or global which a handler reads, such as the states of jobs,
+    also where `app.state` or an object that is made once for the whole server keeps it (`store = JobStore()`, a
+    memoised getter); and handlers that test a flag (a module-level name, or an attribute of a module-level object) which only the task
     sets. It stays silent where the handler, or what it calls, claims the flag before it answers, where a function
     that looks at the state looks into Redis or the like, too, and where what is kept are clients and connections.
 
@@ -160,9 +166,31 @@ def _changes(project: Project) -> Iterator[tuple[State, Visit, t.Node]]:
     for site in project.sites:
         for visit in project.visits(site):
             if visit.where != "process":
-                for state, node in written(project, visit.frame):
+                changes = (*written(project, visit.frame), *_changed_where_kept(project, site, visit.frame))
+                for state, node in changes:
                     if not _is_claimed_flag(project, site, state, node):
                         yield state, visit, node
+
+
+def _changed_where_kept(project: Project, site: TaskSite, frame: Frame) -> Iterator[tuple[State, t.Node]]:
+    """`run.state = ...` of an object that the handler has put into a container, and hands to the task."""
+    kept = _put_away(project, site)
+    for node in project.nodes_of(frame, t.Assign) if kept else ():
+        for target in node.targets:
+            for value in project.evaluate(target.value, frame) if isinstance(target, t.Attribute) else ():
+                if value.birth is not None and value.birth.node in kept:
+                    yield kept[value.birth.node], node
+
+
+def _put_away(project: Project, site: TaskSite) -> dict[t.Node, State]:
+    """Where the handler keeps what it makes, by the call that makes it: `RUNS[run.id] = run`."""
+    found: dict[t.Node, State] = {}
+    for frame in site.context.frames:
+        for state, node in written(project, frame):
+            for value in project.evaluate(node.value, frame) if isinstance(node, t.Assign) else ():
+                if value.birth is not None and value.birth.kind == "call":
+                    found[value.birth.node] = state
+    return found
 
 
 def _is_claimed_flag(project: Project, site: TaskSite, state: State, node: t.Node) -> bool:
@@ -179,9 +207,9 @@ def _reader(project: Project, state: State, in_tasks: set[t.Function | None]) ->
     functions = [
         f for f in project.functions(rf"\b{state.name}\b") if reads(project, state, project.frame(f))
     ]
-    if any(map(_knows_a_store, functions)):
+    if any(_knows_a_store(f) or _is_written_down(f) for f in functions):
         return None
-    return next((f for f in functions if _is_of_request(project, f, in_tasks)), None)
+    return next((f for f in functions if _is_of_request(project, state, f, in_tasks)), None)
 
 
 def _knows_a_store(function: t.Function) -> bool:
@@ -189,15 +217,59 @@ def _knows_a_store(function: t.Function) -> bool:
     return any(_STORE.search(t.last_name(node)) for node in t.nodes_of(function, t.Name, t.Attribute))
 
 
-def _is_of_request(project: Project, function: t.Function, in_tasks: set[t.Function | None]) -> bool:
-    """True for a handler, and for what a handler calls and no task does."""
+def _is_written_down(function: t.Function) -> bool:
+    """A method that saves the state, or knows what its object writes it to: `self.repository`."""
+    kept = (n.name for n in t.nodes_of(function, t.Attribute) if t.last_name(n.value) == "self")
+    return bool(function.owner) and (bool(_SAVING.match(function.name)) or any(map(_STORAGE.search, kept)))
+
+
+def _is_of_request(
+    project: Project, state: State, function: t.Function, in_tasks: set[t.Function | None]
+) -> bool:
+    """True for a handler, and for what a handler calls: a task calls it, too, only where it does nothing but look."""
     own = project.role(function)
     if own is not None:
         return own.kind in _REQUESTS
+    asked = bool(function.owner) and _is_asked_by_a_handler(project, function)
     if function in in_tasks:
-        return False
-    roles = (context.role for context in project.contexts(function))
-    return any(role is not None and role.kind in _REQUESTS for role in roles)
+        return asked and _only_looks(project, state, function)
+    ways = (context for context in project.contexts(function) if _is_waited_for(context))
+    return asked or any(way.role is not None and way.role.kind in _REQUESTS for way in ways)
+
+
+def _is_waited_for(context: Context) -> bool:
+    """False where the handler starts what it calls, and does not wait: `create_task(run())`."""
+    called = (*(hop.frame.function for hop in context.hops[1:]), context.frame.function)
+    return all(
+        function is None or not function.is_async or _awaits(hop)
+        for hop, function in zip(context.hops, called, strict=False)
+    )
+
+
+def _awaits(hop: Hop) -> bool:
+    waits = t.nodes_of(hop.frame.function, t.Await) if hop.frame.function is not None else ()
+    return not isinstance(hop.node, t.Call) or any(wait.value is hop.node for wait in waits)
+
+
+def _only_looks(project: Project, state: State, function: t.Function) -> bool:
+    """True for a method that reads a container of its object, and changes nothing in it."""
+    kept = not isinstance(state.key, tuple)
+    return kept and all(each != state for each, _ in written(project, project.frame(function)))
+
+
+@memo
+def _is_asked_by_a_handler(project: Project, method: t.Function) -> bool:
+    """True for a method of an object that modules hand around: they need not name its class."""
+    for handler in project.functions(rf"\.{method.name}\b", handlers=True):
+        role = project.role(handler)
+        if role is not None and role.kind in _REQUESTS:
+            waited = (n.value for n in t.nodes_of(handler, t.Await))
+            calls = waited if method.is_async else t.nodes_of(handler, t.Call)
+            called = (n.func for n in calls if isinstance(n, t.Call) and t.last_name(n.func) == method.name)
+            values = (v for func in called for v in project.evaluate(func, project.frame(handler)))
+            if any(isinstance(value, Func) and value.function is method for value in values):
+                return True
+    return False
 
 
 def _told_write(project: Project, write: Write) -> Finding:
