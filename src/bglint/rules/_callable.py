@@ -6,6 +6,7 @@ from typing import Literal
 
 from bglint import members
 from bglint.project import Project
+from bglint.rules._results import is_callable_object, is_data
 from bglint.sites import TASK, TASKS
 from bglint.values import (
     Cls,
@@ -43,7 +44,7 @@ def can_be_called(project: Project, value: Value) -> Answer:
         return "no"
     if isinstance(value, Instance):
         return _instance(project, value)
-    return _outside(value) if isinstance(value, Outside) else "maybe"
+    return _outside(project, value) if isinstance(value, Outside) else "maybe"
 
 
 def _instance(project: Project, value: Instance) -> Answer:
@@ -52,21 +53,22 @@ def _instance(project: Project, value: Instance) -> Answer:
     return "no" if members.is_closed(project.names, value.klass) else "maybe"
 
 
-def _outside(value: Outside) -> Answer:
-    if not value.instance or value.name in (*TASK, *TASKS):
+def _outside(project: Project, value: Outside) -> Answer:
+    if not value.instance or value.name in (*TASK, *TASKS) or is_callable_object(project, value):
         return "yes"
-    return "no" if value.name in PLAIN or is_started(value) or is_done(value) else "maybe"
+    plain = value.name in PLAIN or is_data(project, value)
+    return "no" if plain or is_started(value) or is_done(value) else "maybe"
 
 
 def is_started(value: Value) -> bool:
-    """True for the asyncio task that `create_task` and its like give."""
+    """True for what `create_task`, `submit` and their like give: the work has begun."""
     if not isinstance(value, Outside):
         return False
     name = value.name
     return (
         name.removesuffix("()") in STARTED
-        or name in ("asyncio.Task", "asyncio.Future")
-        or (name.startswith("asyncio.") and name.endswith(".create_task()"))
+        or name in ("asyncio.Task", "asyncio.Future", "concurrent.futures.Future")
+        or (name.startswith("asyncio.") and name.endswith((".create_task()", ".run_in_executor()")))
     )
 
 

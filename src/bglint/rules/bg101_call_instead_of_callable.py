@@ -12,12 +12,18 @@ from bglint.project import Project, dotted
 from bglint.rule import rule
 from bglint.rules._callable import can_be_called, is_background, is_started
 from bglint.rules._responses import Background, backgrounds
+from bglint.rules._results import (
+    is_awaited_by_runner,
+    is_outside_coroutine,
+    makes_awaitable,
+    makes_object,
+    may_give_function,
+    starts_work,
+)  # fmt: skip
 from bglint.rules._told import told
 from bglint.rules._written import Written, handed
 from bglint.sites import TaskSite
-from bglint.values import Const, Coroutine, Frame, Func, Generator, Missing, Partial, Unknown, Value, Values
-
-_CALL_LATER = "write `{how}`: the brackets call it now, the comma leaves the call to the runner"
+from bglint.values import Const, Coroutine, Frame, Func, Generator, Outside, Partial, Value, Values
 
 
 @rule("BG101", level="error", fixable="safe, unsafe")
@@ -110,23 +116,35 @@ def _level(project: Project, site: TaskSite, written: Written) -> Level | None:
     values = project.evaluate(written.expr, written.frame)
     if site.kind == "append":
         return "error" if values and all(isinstance(v, (Func, Partial)) for v in values) else None
-    answers = {can_be_called(project, value) for value in values}
-    if _calls_abstract(project, written):
+    if _is_left_open(project, written):
         return None
+    if makes_awaitable(project, written.expr, written.frame):
+        return "error"
+    answers = {can_be_called(project, value) for value in values}
     if answers == {"no"} and (
         _is_written_as_value(written.expr, values) or _is_result_of_call(project, written)
     ):
         return "error"
-    if "yes" in answers or not _is_unknown_call(project, written):
+    if "yes" in answers or not _is_unknown_call(project, site, written):
         return None
     return "warning"
 
 
-def _calls_abstract(project: Project, written: Written) -> bool:
-    """A method that only says what its overrides look like; what they return is not known."""
+def _is_left_open(project: Project, written: Written) -> bool:
+    """A method that only says what its overrides look like, or a function under a decorator that defers its calls."""
     call = _called(written.expr)
     called = project.evaluate(call.func, written.frame) if call is not None else ()
-    return any(isinstance(v, Func) and not v.function.is_async and is_abstract(v.function) for v in called)
+    return any(isinstance(value, Func) and _may_return_anything(value) for value in called)
+
+
+def _may_return_anything(value: Func) -> bool:
+    return any(map(_defers, value.decorators)) or (
+        not value.function.is_async and is_abstract(value.function)
+    )
+
+
+def _defers(decorator: str) -> bool:
+    return any(word in decorator.lower() for word in ("curry", "delayed", "lazy"))
 
 
 def _is_written_as_value(expr: t.Expr, values: Values) -> bool:
@@ -149,38 +167,20 @@ def _is_result_of_call(project: Project, written: Written) -> bool:
     return len(bound) == 1 and not bound[0].steps and isinstance(bound[0].value, t.Call)
 
 
-def _is_unknown_call(project: Project, written: Written) -> bool:
-    """A call of something that cannot be looked into, with no callable among its arguments: hardly a factory."""
+def _is_unknown_call(project: Project, site: TaskSite, written: Written) -> bool:
+    """A call of something that cannot be looked into, that is not given a function and asked for no other: no factory."""
     call = written.expr.value if isinstance(written.expr, t.Await) else written.expr
-    if not isinstance(call, t.Call) or _sounds_like_factory(call):
-        return False
-    called = project.evaluate(call.func, written.frame)
-    if not called or not all(isinstance(value, (Unknown, Missing)) for value in called):
+    has_arguments = any(not argument.star for argument in site.arguments)
+    if not isinstance(call, t.Call) or has_arguments or may_give_function(project, call, written.frame):
         return False
     given = [value for a in call.arguments for value in project.evaluate(a.value, written.frame)]
     return not any(can_be_called(project, value) == "yes" for value in given)
 
 
-def _sounds_like_factory(call: t.Call) -> bool:
-    name = dotted(call.func).rpartition(".")[2].lower()
-    return (
-        name in ("s", "si", "subtask")
-        or any(word in name for word in _FACTORIES)
-        or dotted(call.func).endswith(("()", "[...]"))
-    )
-
-
-_FACTORIES = (
-    "make", "create", "build", "factory", "wrap", "bind", "partial", "curry", "getattr", "get_", "resolve",
-    "callback", "handler", "decorat", "async_to", "sync_to",
-)  # fmt: skip
-
-
 def _handed_over(project: Project, site: TaskSite, written: Written, level: Level) -> Finding:
-    message = _message(project, site, written)
-    how = _instead(site, written)
     return told(
-        project, "BG101", _place(site, written), written.frame, message, _CALL_LATER.format(how=how),
+        project, "BG101", _place(site, written), written.frame,
+        _message(project, site, written, level), _cure(project, site, written),
         level=level, site=site, trace=(), fix=_fix(project, site, written, level),
     )  # fmt: skip
 
@@ -189,25 +189,36 @@ def _place(site: TaskSite, written: Written) -> t.Node:
     return site.call if written.frame is site.frame else written.expr
 
 
-def _message(project: Project, site: TaskSite, written: Written) -> str:
-    values = project.evaluate(written.expr, written.frame)
+def _message(project: Project, site: TaskSite, written: Written, level: Level) -> str:
     text = _short(project.text(written.expr, written.frame))
     after = "after the response the runner fails on it and drops the tasks behind it"
     if site.kind == "append":
         return f"`{text}` is put into the list without a BackgroundTask around it: {after}"
+    if level == "warning":
+        return f"`{text}` is called now, before the response, and its result is handed over: if it is no function, {after}"
+    return f"`{text}` {_what_happens(project, written)}: {after}"
+
+
+def _what_happens(project: Project, written: Written) -> str:
+    values = project.evaluate(written.expr, written.frame)
     if isinstance(written.expr, t.Await):
-        return f"`{text}` does its work now, before the response, and its result is handed over: {after}"
-    if any(is_started(value) for value in values):
-        return (
-            f"`{text}` starts the work now and hands over the running task, which cannot be called: {after}"
-        )
-    if any(isinstance(value, Coroutine) for value in values):
-        return f"`{text}` is a coroutine that nobody awaits, its work is never done: {after}"
+        return "does its work now, before the response, and its result is handed over"
+    if _is_started(project, written.expr, written.frame):
+        return "starts the work now and hands over the running task, which cannot be called"
+    if _makes_coroutine(project, written.expr, written.frame):
+        return "is a coroutine that nobody awaits, its work is never done"
     if any(isinstance(value, Generator) for value in values):
-        return f"`{text}` is a generator that nobody iterates, its work is never done: {after}"
+        return "is a generator that nobody iterates, its work is never done"
+    if makes_object(project, written.expr, written.frame):
+        return "is an object that cannot be called"
     if isinstance(written.expr, t.Call):
-        return f"`{text}` is called now, before the response, and its result is handed over: {after}"
-    return f"`{text}` cannot be called: {after}"
+        return "is called now, before the response, and its result is handed over"
+    return "cannot be called"
+
+
+def _makes_coroutine(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    values = project.evaluate(expr, frame)
+    return any(isinstance(v, Coroutine) for v in values) or is_outside_coroutine(project, expr, frame)
 
 
 def _short(text: str) -> str:
@@ -215,13 +226,28 @@ def _short(text: str) -> str:
     return line if line == text and len(text) <= 60 else f"{line[:57]}..."
 
 
-def _instead(site: TaskSite, written: Written) -> str:
-    method = {"add_task": "add_task", "append": "add_task"}.get(site.kind, "BackgroundTask")
+def _cure(project: Project, site: TaskSite, written: Written) -> str:
+    method = "BackgroundTask" if site.kind == "BackgroundTask" else "add_task"
     call = _called(written.expr)
-    if call is None:
-        return f"{method}(function, ...)"
-    arguments = ", ..." if call.arguments else ""
-    return f"{method}({dotted(call.func)}{arguments})"
+    if call is not None and _can_be_handed_over(project, call, written.frame):
+        how = f"{method}({dotted(call.func)}{', ...' if call.arguments else ''})"
+        return f"write `{how}`: the brackets call it now, the comma leaves the call to the runner"
+    if call is not None and is_outside_coroutine(project, call, written.frame):
+        return f"write an `async def` that awaits `{dotted(call.func)}(...)`, and hand that over: `{method}(function, ...)`"
+    return f"write `{method}(function, ...)` with the function that does the work: the runner calls it after the response"
+
+
+def _can_be_handed_over(project: Project, call: t.Call, frame: Frame) -> bool:
+    """False for a class, and for what works only where the event loop runs and would be called in a thread."""
+    if makes_object(project, call, frame):
+        return False
+    if is_outside_coroutine(project, call, frame):
+        return is_awaited_by_runner(project, call, frame)
+    return not _is_started(project, call, frame)
+
+
+def _is_started(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    return starts_work(project, expr, frame) or any(map(is_started, project.evaluate(expr, frame)))
 
 
 def _called(expr: t.Expr) -> t.Call | None:
@@ -242,12 +268,18 @@ def _fix(project: Project, site: TaskSite, written: Written, level: Level) -> Fi
     if call is None or level != "error" or written.frame is not site.frame or not _is_alone(site):
         return None
     text = _separated(project, call, written.frame)
-    if text is None or "#" in project.text(written.expr, written.frame):
+    has_comment = "#" in project.text(written.expr, written.frame)
+    if text is None or has_comment or not _can_be_handed_over(project, call, written.frame):
         return None
-    values = project.evaluate(written.expr, written.frame)
-    safe = written.expr is call and all(isinstance(value, Coroutine) for value in values)
     edit = edits.replace(written.frame.path, project.span(written.expr, written.frame), text)
+    safe = written.expr is call and _is_surely_coroutine(project, written)
     return Fix(f"Hand over `{dotted(call.func)}` and its arguments", (edit,), safe=safe)
+
+
+def _is_surely_coroutine(project: Project, written: Written) -> bool:
+    if is_outside_coroutine(project, written.expr, written.frame):
+        return True
+    return all(isinstance(value, Coroutine) for value in project.evaluate(written.expr, written.frame))
 
 
 def _is_alone(site: TaskSite) -> bool:
@@ -308,6 +340,8 @@ def _is_no_background(project: Project, background: Background) -> bool:
         return True
     if _is_none(values):
         return False
+    if makes_awaitable(project, expr, frame):
+        return True
     return all(_fails_as_background(project, value, expr) for value in values)
 
 
@@ -337,18 +371,29 @@ def _fails_as_background(project: Project, value: Value, expr: t.Expr) -> bool:
 def _as_background(project: Project, background: Background) -> Finding:
     expr, frame = background.value, background.frame
     text = _short(project.text(expr, frame))
-    values = project.evaluate(expr, frame)
+    cure = f"write `background=BackgroundTask({_to_be_run(project, expr, frame)})`"
+    return told(project, "BG101", expr, frame, _background_message(project, background, text), cure, trace=())
+
+
+def _to_be_run(project: Project, expr: t.Expr, frame: Frame) -> str:
+    """What belongs into the BackgroundTask: the function that was called, or given as it is."""
     call = _called(expr)
-    name = dotted(call.func) if call is not None else dotted(expr) if isinstance(expr, t.Name) else "function"
-    cure = f"write `background=BackgroundTask({name}{', ...' if call and call.arguments else ''})`"
-    return told(project, "BG101", expr, frame, _background_message(text, values), cure, trace=())
+    if call is not None and _can_be_handed_over(project, call, frame):
+        return f"{dotted(call.func)}{', ...' if call.arguments else ''}"
+    return dotted(expr) if isinstance(expr, t.Name) else "function, ..." if call is not None else "function"
 
 
-def _background_message(text: str, values: Values) -> str:
-    if any(isinstance(value, Coroutine) for value in values):
+def _background_message(project: Project, background: Background, text: str) -> str:
+    expr, frame = background.value, background.frame
+    values = project.evaluate(expr, frame)
+    if _makes_coroutine(project, expr, frame):
         return f"`background={text}` is a coroutine that nobody awaits: its work is never done"
     if _is_none(values):
         return f"`background={text}` does its work now, before the response, and leaves None for afterwards"
     if any(isinstance(value, Func) for value in values):
         return f"`background={text}` is a plain function: it runs on the event loop, then awaiting its result fails"
+    if isinstance(expr, t.Call) and all(isinstance(value, Outside) for value in values):
+        return (
+            f"`background={text}` is called now, before the response, and what it gives is no background task"
+        )
     return f"`background={text}` is not a background task: running it fails after the response"

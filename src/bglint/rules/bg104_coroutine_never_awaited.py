@@ -12,16 +12,13 @@ from bglint.project import Project, dotted, short_function
 from bglint.reach import Visit
 from bglint.rule import rule
 from bglint.rules._callable import wrappers
+from bglint.rules._results import is_outside_coroutine
 from bglint.rules._told import told
 from bglint.rules._written import handed
 from bglint.scope import scope
 from bglint.sites import TaskSite
 from bglint.steps import Outer
-from bglint.values import Coroutine, Frame, Func, Outside, Value, Values
-
-_STARTS = {"asyncio.gather", "asyncio.shield", "asyncio.AbstractEventLoop.run_in_executor"}
-_START_AT_ONCE = ("motor.", "google.cloud.firestore.")
-"""What is named async but works without `await`, or is not a coroutine in every case."""
+from bglint.values import Coroutine, Frame, Func, Outside, Values
 
 _ASKS_FIRST = {
     "iscoroutinefunction",
@@ -146,7 +143,7 @@ def _coroutines(project: Project, expr: t.Expr | None, frame: Frame) -> Iterator
         if _is_coroutine(project.evaluate(expr, frame)) and isinstance(expr.value, t.Call):
             yield expr.value
     elif isinstance(expr, t.Call) and (
-        _is_coroutine(project.evaluate(expr, frame)) or _is_known(project, expr, frame)
+        _is_coroutine(project.evaluate(expr, frame)) or is_outside_coroutine(project, expr, frame)
     ):
         yield expr
 
@@ -164,20 +161,6 @@ def _alternatives(expr: t.Expr | None) -> tuple[t.Expr, ...]:
 
 def _is_coroutine(values: Values) -> bool:
     return bool(values) and all(isinstance(value, Coroutine) for value in values)
-
-
-def _is_known(project: Project, call: t.Call, frame: Frame) -> bool:
-    """True for an async function of a library, such as `asyncio.sleep`."""
-    called = project.evaluate(call.func, frame)
-    return bool(called) and all(_is_async_outside(project, value) for value in called)
-
-
-def _is_async_outside(project: Project, value: Value) -> bool:
-    if not isinstance(value, Outside) or value.instance:
-        return False
-    fact = project.knowledge.fact(value.name)
-    starts = value.name in _STARTS or value.name.startswith(_START_AT_ONCE)
-    return fact is not None and fact.is_async and fact.wraps is None and not starts
 
 
 def _asks_first(function: t.Function, frame: Frame) -> bool:
