@@ -25,6 +25,11 @@ _CONTAINERS = (
 _FILLING = {"append", "add", "update", "extend", "insert", "setdefault", "appendleft"}
 _EMPTYING = {"discard", "remove"}
 _TAKING = {"get", "setdefault"}
+_LOCKS = {
+    f"{module}.{name}" for module in ("asyncio", "threading") for name in ("Lock", "Event", "Semaphore")
+}
+_ASKING = ("locked", "is_set")
+_TAKING_ONE = ("acquire", "set")
 _INCIDENTAL = re.compile(
     r"(?i)cache|memo|lock|pool|client|engine|metric|stat(istic)?s$|counter|semaphore|limit|registry|registered|connection"
     r"|websocket|socket|usage|last_(used|seen|access|known|persisted|progress|write|logged|sent)|_counts?$|subscriber|listener|handler|loaded|model|plugin|logger|warned|singleton|instance|seen|latenc|throttl|managers$|processes$|mounts$"
@@ -208,7 +213,12 @@ def _is_free(project: Project, name: str, frame: Frame) -> bool:
 
 
 def flag(project: Project, expr: t.Expr, frame: Frame) -> State | None:
-    """The flag that an expression names: a global, or an attribute of a module, a class or a module-level object."""
+    """The flag that an expression names: a global, or an attribute of a module, a class or an object made once.
+
+    `lock.locked()` and `event.is_set()` ask for one, too.
+    """
+    if isinstance(expr, t.Call):
+        return _held(project, expr.func, frame) if t.last_name(expr.func) in _ASKING else None
     if isinstance(expr, t.Attribute):
         keys = (_owner(project, value, expr.name) for value in project.evaluate(expr.value, frame))
         return next((State(key, expr.name) for key in keys if key is not None), None)
@@ -231,19 +241,50 @@ def _owner(project: Project, value: Value, name: str) -> tuple[object, str] | No
     return None
 
 
+def _held(project: Project, method: t.Expr, frame: Frame) -> State | None:
+    """The lock or event that a method is called on, where a module makes it."""
+    if not isinstance(method, t.Attribute):
+        return None
+    return _lock(project, method.value, frame)
+
+
+def _lock(project: Project, expr: t.Expr, frame: Frame) -> State | None:
+    for value in project.evaluate(expr, frame):
+        birth = value.birth
+        if (
+            isinstance(value, Outside)
+            and value.name in _LOCKS
+            and birth is not None
+            and is_kept(project, birth)
+        ):
+            return State(birth.node, t.last_name(expr))
+    return None
+
+
 @memo
-def sets(project: Project, frame: Frame) -> tuple[tuple[State, t.Assign], ...]:
-    """The flags that a function sets to something that is not false."""
-    return tuple(_sets(project, frame))
+def sets(project: Project, frame: Frame) -> tuple[tuple[State, t.Node], ...]:
+    """The flags that a function sets to something that is not false, the locks that it takes, the events that it sets."""
+    return (*_sets(project, frame), *_takes(project, frame))
 
 
-def _sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Assign]]:
+def _sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
     for node in project.nodes_of(frame, t.Assign):
         if not (isinstance(node.value, t.Constant) and not node.value.value):
             for target in node.targets:
                 state = _set_flag(project, target, frame)
                 if state is not None:
                     yield state, node
+
+
+def _takes(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
+    for node in project.nodes_of(frame, t.WithItem, t.Call):
+        state = None
+        if isinstance(node, t.WithItem):
+            state = _lock(project, node.value, frame)
+        elif t.last_name(node.func) in _TAKING_ONE:
+            state = _held(project, node.func, frame)
+        if state is not None:
+            yield state, node.value if isinstance(node, t.WithItem) else node
 
 
 def _set_flag(project: Project, target: t.Expr, frame: Frame) -> State | None:

@@ -12,8 +12,9 @@ from bglint.model import Finding
 from bglint.project import Project, short_function
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._deeds import way_to
+from bglint.rules._deeds import root, way_to
 from bglint.rules._global_state import State, flag, reads, sets, written
+from bglint.rules._injection import dependencies
 from bglint.rules._live_objects import stores_live
 from bglint.rules._weight import a_queue
 from bglint.sites import Context, Hop, TaskSite
@@ -59,7 +60,7 @@ def process_local_state(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds tasks that write to a module-level dict, list, set or global which a handler reads, such as the states of jobs,
     also where `app.state` or an object that is made once for the whole server keeps it (`store = JobStore()`, a
-    memoised getter); and handlers that test a flag (a module-level name, or an attribute of a module-level object) which only the task
+    memoised getter); and handlers that test a flag (a module-level name, or an attribute of a module-level object, a lock) which only the task
     sets. It stays silent where the handler, or what it calls, claims the flag before it answers, where a function
     that looks at the state looks into Redis or the like, too, and where what is kept are clients and connections.
 
@@ -293,9 +294,13 @@ def _flags(project: Project) -> Iterator[Finding]:
     for site in project.sites:
         for frame, branch, state in _tested(project, site):
             setting = _setting(project, site, state)
-            if branch not in told and setting is not None and not _claims(project, frame, state):
+            if branch not in told and setting is not None and not _is_claimed(project, site, frame, state):
                 told.add(branch)
                 yield _told_flag(project, site, frame, branch, state, *setting)
+
+
+def _is_claimed(project: Project, site: TaskSite, frame: Frame, state: State) -> bool:
+    return any(_claims(project, each, state) for each in (frame, root(site), *_provided(project, site)))
 
 
 def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch, State]]:
@@ -304,6 +309,23 @@ def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch,
         for node in _branches(project, frame):
             if node.at < until.at and _decides(project, node, until, frame):
                 yield from ((frame, node, state) for state in _named(project, node.test, frame))
+    for frame in _guards(project, site) if site.role is not None else ():
+        for node in _branches(project, frame):
+            if any(isinstance(last, t.Raise) for last in node.body):
+                yield from ((frame, node, state) for state in _named(project, node.test, frame))
+
+
+def _guards(project: Project, site: TaskSite) -> Iterator[Frame]:
+    """What may refuse a request before the task is registered: dependencies of the handler, and what it calls."""
+    yield from _provided(project, site)
+    for frame, until in way_to(site):
+        edges = (step for step in project.steps(frame)[0] if isinstance(step, Edge))
+        yield from (edge.target for edge in edges if edge.node.at < until.at)
+
+
+def _provided(project: Project, site: TaskSite) -> Iterator[Frame]:
+    handler = root(site).function
+    yield from map(project.frame, dependencies(project, handler) if handler is not None else ())
 
 
 @memo
@@ -321,12 +343,12 @@ def _decides(project: Project, branch: t.Branch, until: t.Node, frame: Frame) ->
 
 def _named(project: Project, test: t.Expr, frame: Frame) -> Iterator[State]:
     for part in t.walk(test):
-        state = flag(project, part, frame) if isinstance(part, t.Name | t.Attribute) else None
+        state = flag(project, part, frame) if isinstance(part, t.Name | t.Attribute | t.Call) else None
         if state is not None:
             yield state
 
 
-def _setting(project: Project, site: TaskSite, state: State) -> tuple[Visit, t.Assign] | None:
+def _setting(project: Project, site: TaskSite, state: State) -> tuple[Visit, t.Node] | None:
     """Where the task sets the flag."""
     for visit in project.visits(site):
         for other, node in sets(project, visit.frame):
@@ -358,13 +380,16 @@ def _told_flag(
     branch: t.Branch,
     state: State,
     visit: Visit,
-    node: t.Assign,
+    node: t.Node,
 ) -> Finding:
+    sets_it = (
+        "sets" if isinstance(node, t.Assign) or t.last_name(getattr(node, "func", None)) == "set" else "takes"
+    )
     message = (
-        f"`{state.name}` is tested here, but only the task `{project.task_name(site)}` sets it, after the answer: "
+        f"`{state.name}` is tested here, but only the task `{project.task_name(site)}` {sets_it} it, after the answer: "
         "two requests both pass, and another worker never sees it."
     )
-    setting = project.step(node, visit.frame, f"sets `{state.name}`, when the answer is out")
+    setting = project.step(node, visit.frame, f"{sets_it} `{state.name}`, when the answer is out")
     steps = (*project.trace(site, visit), setting)
     return finding(
         project,
