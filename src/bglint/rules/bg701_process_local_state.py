@@ -60,9 +60,10 @@ def process_local_state(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds tasks that write to a module-level dict, list, set or global which a handler reads, such as the states of jobs,
     also where `app.state` or an object that is made once for the whole server keeps it (`store = JobStore()`, a
-    memoised getter); and handlers that test a flag (a module-level name, or an attribute of a module-level object, a lock) which only the task
-    sets. It stays silent where the handler, or what it calls, claims the flag before it answers, where a function
-    that looks at the state looks into Redis or the like, too, and where what is kept are clients and connections.
+    memoised getter); and handlers that test a flag (a module-level name, an attribute of a module-level object, a
+    lock) which only the task sets. It stays silent where the handler, or what it calls, claims the flag before it
+    answers, where a function that looks at the state looks into Redis or the like, too, and where what is kept are
+    clients and connections.
 
     ## Why is this bad?
     Two workers have two dicts: the one that is asked for a job does not know it. A restart forgets all of them. And a
