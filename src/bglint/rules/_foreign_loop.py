@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from bglint import tree as t
 from bglint.project import Project
+from bglint.rules._makers import maker
 from bglint.values import Coroutine, Frame, Func, Outside, Value
 
 BOUND_TO_A_LOOP = (
@@ -39,7 +40,22 @@ def made_elsewhere(value: Value, frames: Iterable[Frame]) -> bool:
 def _is_foreign(project: Project, value: Value, frames: Iterable[Frame]) -> bool:
     if not isinstance(value, Outside) or not value.instance:
         return False
-    return project.is_a(value, *BOUND_TO_A_LOOP) and made_elsewhere(value, frames)
+    if not project.is_a(value, *BOUND_TO_A_LOOP) or not made_elsewhere(value, frames):
+        return False
+    return not (value.name.startswith("sqlalchemy.") and _keeps_no_connection(project, value))
+
+
+def _keeps_no_connection(project: Project, value: Outside) -> bool:
+    """True for an engine with `poolclass=NullPool`, and what is made of it: each use connects anew."""
+    made = maker(project, value)
+    if made is None:
+        return any(not module.path.endswith("env.py") for module in project.modules(r"\bNullPool\b"))
+    call, frame = made
+    if value.name == "sqlalchemy.ext.asyncio.AsyncEngine":
+        pools = project.evaluate(call.keyword("poolclass"), frame)
+        return any(isinstance(pool, Outside) and pool.name.endswith(".NullPool") for pool in pools)
+    engines = project.evaluate(call.argument(0, "bind"), frame)
+    return any(isinstance(engine, Outside) and _keeps_no_connection(project, engine) for engine in engines)
 
 
 def _starts(project: Project, value: Value) -> Iterator[Frame]:

@@ -8,6 +8,7 @@ from bglint import members
 from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Contact
+from bglint.rules._makers import maker
 from bglint.rules._module_calls import statements
 from bglint.values import Frame, Instance, Outside, Value
 
@@ -33,23 +34,11 @@ def _mounts_own(project: Project, client: Value | None) -> Iterator[bool]:
 
 def _is_client(project: Project, expr: t.Expr, frame: Frame, client: Value | None) -> bool:
     """True for the client itself, or one of its kind where nobody knows which client it is."""
-    if not _is_made_here(project, client):
+    made = maker(project, client)
+    if made is None:
         return any(_is_alike(value, client) for value in project.evaluate(expr, frame))
     births = (value.birth for value in project.evaluate(expr, frame))
-    return any(birth is not None and birth.node is _maker(client) for birth in births)
-
-
-def _is_made_here(project: Project, client: Value | None) -> bool:
-    """True where the class itself is called; a function of the project may hand out one client for another."""
-    birth, node = client.birth if client is not None else None, _maker(client)
-    called = (
-        project.evaluate(node.func, birth.frame) if birth is not None and isinstance(node, t.Call) else ()
-    )
-    return bool(called) and all(isinstance(value, Outside) for value in called)
-
-
-def _maker(client: Value | None) -> t.Node | None:
-    return client.birth.node if client is not None and client.birth is not None else None
+    return any(birth is not None and birth.node is made[0] for birth in births)
 
 
 def _is_alike(value: Value, client: Value | None) -> bool:
@@ -58,11 +47,11 @@ def _is_alike(value: Value, client: Value | None) -> bool:
 
 def _is_passed(project: Project, call: t.Call, client: Value | None) -> bool:
     """False in an arm that the function which makes the client does not take as it was called."""
-    maker = client.birth if client is not None else None
-    function = maker.frame.function if maker is not None else None
-    if maker is None or function is None or call not in t.walk_function(function):
+    made = maker(project, client)
+    function = made[1].function if made is not None else None
+    if made is None or function is None or call not in t.walk_function(function):
         return True
-    return call in project.nodes_of(maker.frame, t.Call)
+    return call in project.nodes_of(made[1], t.Call)
 
 
 def _is_plain(project: Project, adapter: Value) -> bool:
