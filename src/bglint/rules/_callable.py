@@ -82,6 +82,12 @@ def wrappers(value: Func) -> set[str]:
     return {name for name in value.decorators if not name.startswith(("fastapi.", "starlette."))}
 
 
+def is_context_manager(value: Func) -> bool:
+    """True for a generator function of which `contextlib` makes context managers, and nothing else anything more."""
+    names = {name.rpartition(".")[2] for name in value.decorators}
+    return value.function.is_generator and bool(names) and names <= {"contextmanager", "asynccontextmanager"}
+
+
 def is_background(project: Project, value: Value) -> bool:
     """True for a BackgroundTask or BackgroundTasks object."""
     return project.is_a(value, *TASK, *TASKS) and not isinstance(value, Cls)

@@ -10,7 +10,7 @@ from bglint.members import is_abstract
 from bglint.model import Finding, Fix, Level
 from bglint.project import Project, dotted
 from bglint.rule import rule
-from bglint.rules._callable import can_be_called, is_background, is_started
+from bglint.rules._callable import can_be_called, is_background, is_context_manager, is_started
 from bglint.rules._responses import Background, backgrounds
 from bglint.rules._results import (
     is_awaited_by_runner,
@@ -207,6 +207,8 @@ def _what_happens(project: Project, written: Written) -> str:
         return "starts the work now and hands over the running task, which cannot be called"
     if _makes_coroutine(project, written.expr, written.frame):
         return "is a coroutine that nobody awaits, its work is never done"
+    if any(isinstance(value, Generator) and is_context_manager(value.func) for value in values):
+        return "makes a context manager that nobody enters, its work is never done"
     if any(isinstance(value, Generator) for value in values):
         return "is a generator that nobody iterates, its work is never done"
     if makes_object(project, written.expr, written.frame):
