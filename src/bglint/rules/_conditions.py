@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bglint import tree as t
 from bglint.project import Project
+from bglint.rules._parents import around
 from bglint.values import Frame
 
 Condition = tuple[str, bool]
@@ -24,6 +25,20 @@ def _held_at(project: Project, node: t.Node, frame: Frame) -> Iterator[Condition
         if isinstance(statement, t.Branch):
             yield from _of(project, statement.test, part == "body", frame)
     yield from _filled(project, node, frame)
+    yield from _chosen(project, node, frame)
+
+
+def _chosen(project: Project, node: t.Node, frame: Frame) -> Iterator[Condition]:
+    """`name = Task() if a else None`: where the task is made, `a` holds, and `name` does from then on."""
+    assert frame.function is not None
+    for above in around(node, frame.function):
+        if isinstance(above, t.Conditional) and node is not above.test:
+            yield from _of(project, above.test, node is above.body, frame)
+            node = above
+        elif isinstance(above, t.Assign):
+            yield from ((project.text(target, frame), True) for target in above.targets)
+        else:
+            return
 
 
 def _of(project: Project, test: t.Expr, truth: bool, frame: Frame) -> Iterator[Condition]:

@@ -53,12 +53,12 @@ def given_background(project: Project, call: t.Call, frame: Frame) -> t.Expr | N
     value = call.keyword("background")
     if value is not None or len(call.arguments) < 4:
         return value
-    positions = {_position(project, made) for made in project.evaluate(call.func, frame)}
+    positions = {background_position(project, made) for made in project.evaluate(call.func, frame)}
     position = positions.pop() if len(positions) == 1 else None
     return call.argument(position) if position is not None else None
 
 
-def _position(project: Project, value: Value) -> int | None:
+def background_position(project: Project, value: Value) -> int | None:
     """Where a response class takes its background; None for one with a constructor of its own."""
     if not is_response_class(project, value) or _has_constructor(project, value):
         return None

@@ -12,7 +12,7 @@ from bglint.rule import rule
 from bglint.rules._signature import Mismatch, mismatch, resolved
 from bglint.rules._told import told
 from bglint.rules._written import Given, given, handed, is_plain
-from bglint.sites import TaskSite
+from bglint.sites import TASKS, TaskSite
 from bglint.values import Frame, Func, Instance
 
 _RESERVED = ("func", "self")
@@ -28,9 +28,10 @@ def wrong_task_arguments(project: Project) -> Iterator[Finding]:
     task accepts, through `partial`, methods, classes and objects with `__call__`: an argument is missing,
     there is one too many, the name is unknown (options such as `delay=` or `name=`, which `add_task` does
     not have, are handed to the task), or it is given twice. Also reported: the keywords `func` and
-    `self`, which collide with `add_task`'s own, and a `Depends(...)`, `Query(...)` or `Header(...)` of
-    the task that no argument replaces. Calls with `*args` or `**kwargs` and tasks behind decorators that
-    bglint cannot read are left alone.
+    `self`, which collide with `add_task`'s own, a call that gives no task at all, such as
+    `add_task(target=f, args=(x,))` in the manner of `Thread`, and a `Depends(...)`, `Query(...)` or
+    `Header(...)` of the task that no argument replaces. Calls with `*args` or `**kwargs` and tasks behind
+    decorators that bglint cannot read are left alone.
 
     ## Why is this bad?
 
@@ -90,6 +91,9 @@ def wrong_task_arguments(project: Project) -> Iterator[Finding]:
     for site in project.sites:
         if site.kind not in ("add_task", "BackgroundTask") or not is_plain(project, site):
             continue
+        if _has_no_task(project, site):
+            yield _without_task(project, site)
+            continue
         arguments = given(project, site)
         reserved = _collision(site, arguments)
         found = None if reserved else _misfit(project, site, arguments)
@@ -97,6 +101,21 @@ def wrong_task_arguments(project: Project) -> Iterator[Finding]:
             yield _reserved(project, site, arguments, reserved)
         elif found is not None:
             yield _finding(project, site, arguments, found)
+
+
+def _has_no_task(project: Project, site: TaskSite) -> bool:
+    """`add_task()` or `add_task(target=f, args=(x,))`: nothing is given for the parameter `func`."""
+    is_sure = site.receiver is None or project.is_a(site.receiver, *TASKS)
+    return is_sure and site.handed is None and not site.call.spread
+
+
+def _without_task(project: Project, site: TaskSite) -> Finding:
+    method = _method(site)
+    message = f"`{method}` is given no task: the call itself fails with a TypeError, and nothing is added"
+    if site.kind == "BackgroundTask":
+        message = f"`{method}` is given no task: the call itself fails with a TypeError"
+    cure = f"write the function first, and what it takes after it: `{method}(function, argument, name=value)`"
+    return told(project, "BG103", site.call, site.frame, message, cure, site=site, trace=())
 
 
 def _collision(site: TaskSite, arguments: Given) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bglint import tree as t
-from bglint.frozen import by_identity
 from bglint.model import Finding, Step
 from bglint.project import Project, name_of
 from bglint.rule import rule
+from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._injection import dependencies
+from bglint.rules._own_background import Own, own_backgrounds
 from bglint.rules._paths import Call, Walker, Way
-from bglint.rules._responses import backgrounds, is_response
+from bglint.rules._responses import backgrounds
+from bglint.rules._returned import really
 from bglint.rules._told import told
-from bglint.rules._written import is_given
-from bglint.sites import TASK, TASKS, TaskSite
-from bglint.values import Cls, Frame, Func, Value
+from bglint.rules._written import Written, is_given, traced
+from bglint.sites import TaskSite
+from bglint.values import Frame
 
 
 @rule("BG107", level="error")
@@ -28,8 +30,9 @@ def replaced_by_response_background(project: Project) -> Iterator[Finding]:
 
     Finds routes in which tasks were added to the injected BackgroundTasks, by the route itself or by a
     dependency of the route, its router or the app, and which then return a response that has its own
-    `background=`. Passing the injected object itself as `background=` is fine, and so is a response
-    without any.
+    `background=`, from the route, a helper or the response's class. Passing the injected object itself
+    as `background=` is fine, and so is a response without any, or whose background runs the injected
+    tasks as well: `BackgroundTasks([*tasks.tasks, BackgroundTask(...)])`.
 
     ## Why is this bad?
 
@@ -96,88 +99,18 @@ def replaced_by_response_background(project: Project) -> Iterator[Finding]:
     `if raw_response.background is None` in fastapi/routing.py.
     """
     for route in _routes(project):
-        for own in _own_backgrounds(project, route):
+        for own in own_backgrounds(project, route):
             lost = _lost(project, route, own)
             if lost is not None:
                 yield _finding(project, own, lost)
 
 
-@by_identity
-class Own:
-    """A background of its own that a route returns: where it stands, and the return that carries it.
-
-    `needed` are further nodes that must be passed on the way, such as a `response.background = ...`.
-    """
-
-    node: t.Node
-    frame: Frame
-    leaves: t.Return
-    needed: tuple[t.Node, ...] = ()
-
-
-# ----------------------------------------------------------------------- routes
-
-
-def _routes(project: Project) -> Iterator[t.Function]:
-    """The routes in which, or below which, a response gets a background."""
-    seen: set[t.Function] = set()
+def _routes(project: Project) -> dict[t.Function, None]:
+    """The routes that add tasks, and those in which, or below which, a response gets a background."""
     builders = dict.fromkeys(background.frame.function for background in backgrounds(project))
-    for function in builders:
-        for context in project.contexts(function) if function is not None else ():
-            role = context.role
-            if role is not None and role.kind == "route" and role.function not in seen:
-                seen.add(role.function)
-                yield role.function
-
-
-def _own_backgrounds(project: Project, route: t.Function) -> Iterator[Own]:
-    """What the returned responses are built with, or are given before they are returned."""
-    frame = project.frame(route)
-    for node in t.nodes_of(route, t.Return):
-        if node.value is not None:
-            for value in project.evaluate(node.value, frame):
-                if is_response(project, value):
-                    yield from _built_with(project, value, node)
-                    yield from _set_before(project, node, route, frame)
-
-
-def _built_with(project: Project, value: Value, leaves: t.Return) -> Iterator[Own]:
-    birth = value.birth
-    call = birth.node if birth is not None and birth.kind == "call" else None
-    given = call.keyword("background") if isinstance(call, t.Call) else None
-    if birth is not None and given is not None and _is_own(project, given, birth.frame):
-        yield Own(given, birth.frame, leaves)
-
-
-def _set_before(project: Project, leaves: t.Return, route: t.Function, frame: Frame) -> Iterator[Own]:
-    """`response.background = ...` on the name that is returned."""
-    if not isinstance(leaves.value, t.Name):
-        return
-    for node in t.walk_function(route):
-        target = node.targets[0] if isinstance(node, t.Assign) and len(node.targets) == 1 else None
-        if (
-            not isinstance(node, t.Assign)
-            or not isinstance(target, t.Attribute)
-            or target.name != "background"
-        ):
-            continue
-        same = isinstance(target.value, t.Name) and target.value.id == leaves.value.id
-        if same and node.value is not None and _is_own(project, node.value, frame):
-            yield Own(node, frame, leaves, (node,))
-
-
-def _is_own(project: Project, expr: t.Expr, frame: Frame) -> bool:
-    """True for a BackgroundTask, a hand-made BackgroundTasks or an async function; never for the injected object."""
-    values = project.evaluate(expr, frame)
-    return bool(values) and all(_is_own_value(project, value) for value in values)
-
-
-def _is_own_value(project: Project, value: Value) -> bool:
-    if isinstance(value, Func):
-        return project.runs_on_loop(value)
-    if isinstance(value, Cls) or not project.is_a(value, *TASK, *TASKS):
-        return False
-    return not project.is_a(value, *TASKS) or is_made_by_hand(value)
+    roles = [site.role for site in project.sites if _is_injected(project, site)]
+    roles += [context.role for f in builders if f is not None for context in project.contexts(f)]
+    return dict.fromkeys(role.function for role in roles if role is not None and role.kind == "route")
 
 
 # ------------------------------------------------------------------------- tasks
@@ -189,13 +122,21 @@ def _lost(project: Project, route: t.Function, own: Own) -> TaskSite | None:
     ways = [
         way for way in _ways(project, route, frame, own) if way.end == "return" and way.node is own.leaves
     ]
-    ways = [way for way in ways if all(id(node) in way.passed for node in own.needed)]
+    ways = [way for way in ways if own.set_at is None or id(own.set_at) in way.passed]
+    ways = [way for way in ways if not own.made or any(id(node) in way.passed for node in own.made)]
     if not ways:
         return None
     for site in _sites_of(project, route):
-        if any(id(_place(site)) in way.passed for way in ways) and _comes_to(project, site, own):
+        passed = any(id(_place(site)) in way.passed for way in ways)
+        if passed and not _excluded(project, site, own, frame) and _comes_to(project, site, own):
             return site
     return _by_dependency(project, route)
+
+
+def _excluded(project: Project, site: TaskSite, own: Own, frame: Frame) -> bool:
+    """`if keep: tasks.add_task(...)` and `background=BackgroundTask(...) if not keep else None`."""
+    others = [exclude_each_other(project, _place(site), node, frame) for node in own.made]
+    return bool(others) and all(others)
 
 
 def _comes_to(project: Project, site: TaskSite, own: Own) -> bool:
@@ -210,7 +151,7 @@ def _comes_to(project: Project, site: TaskSite, own: Own) -> bool:
 
 def _ways(project: Project, route: t.Function, frame: Frame, own: Own) -> set[Way]:
     places = {id(_place(site)): Call() for site in _sites_of(project, route)}
-    places |= {id(node): Call() for node in own.needed}
+    places |= {id(node): Call() for node in (own.set_at, *own.made) if node is not None}
     return Walker(project, frame, places).ways()
 
 
@@ -221,18 +162,19 @@ def _sites_of(project: Project, function: t.Function) -> list[TaskSite]:
         for site in project.sites
         if site.role is not None
         and site.role.function is function
-        and _is_injected(site)
+        and _is_injected(project, site)
         and is_given(project, site)
         and _stands_in(site, function)
     ]
 
 
-def _is_injected(site: TaskSite) -> bool:
-    return (
-        site.kind in ("add_task", "append")
-        and site.receiver is not None
-        and not is_made_by_hand(site.receiver)
-    )
+def _is_injected(project: Project, site: TaskSite) -> bool:
+    func = site.call.func
+    if site.receiver is None or is_made_by_hand(site.receiver) or not isinstance(func, t.Attribute):
+        return False
+    holder = func.value.value if site.kind == "append" and isinstance(func.value, t.Attribute) else func.value
+    origin = traced(project, Written(holder, site.frame, site.context.hops))
+    return not any(map(is_made_by_hand, really(project, origin.expr, origin.frame)))
 
 
 def _stands_in(site: TaskSite, function: t.Function) -> bool:
@@ -253,9 +195,8 @@ def _by_dependency(project: Project, route: t.Function) -> TaskSite | None:
     if not adding:
         return None
     known = dependencies(project, route)
-    return next(
-        (s for s in adding if _is_injected(s) and s.role is not None and s.role.function in known), None
-    )
+    served = (s for s in adding if s.role is not None and s.role.function in known)
+    return next((site for site in served if _is_injected(project, site)), None)
 
 
 # ----------------------------------------------------------------------- telling
@@ -267,9 +208,16 @@ def _finding(project: Project, own: Own, site: TaskSite) -> Finding:
         project.span(site.call, site.frame),
         f"`{name_of(site.frame)}` adds `{project.task_name(site)}` to the injected tasks",
     )
+    task = project.task_name(site)
     message = (
-        f"the returned response has a background of its own, so FastAPI drops the injected tasks: "
-        f"`{project.task_name(site)}` never runs"
+        f"the returned response may have a background of its own, and FastAPI then drops the injected tasks: "
+        f"`{task}` does not run"
+        if own.doubtful
+        else f"the returned response has a background of its own, so FastAPI drops the injected tasks: "
+        f"`{task}` never runs"
     )
-    cure = "leave `background=` out and add its work to the injected tasks as well, or pass the injected object itself"
-    return told(project, "BG107", own.node, own.frame, message, cure, site=site, trace=(added,))
+    cure = (
+        "build the response without a background and add its work to the injected tasks as well, "
+        "or give it the injected object itself"
+    )
+    return told(project, "BG107", own.place, own.where, message, cure, site=site, trace=(added,))

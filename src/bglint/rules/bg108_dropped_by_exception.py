@@ -10,6 +10,7 @@ from bglint.memo import memo
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, dotted, name_of
 from bglint.rule import rule
+from bglint.rules._carried import carries_tasks
 from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
 from bglint.rules._fallible import raises_always
@@ -132,23 +133,23 @@ def _levels(site: TaskSite) -> list[tuple[Frame, t.Node]]:
 
 def _lost(project: Project, site: TaskSite) -> tuple[Level, Way, Frame] | None:
     """How sure it is that the task is lost, and the first raise that loses it."""
-    call, first = Call(), None
+    call, first, carried = Call(), None, False
     for frame, place in _levels(site):
         if not call.raises and not _may_raise(project, frame):
             continue
         ways = [way for way in Walker(project, frame, {id(place): call}).ways() if id(place) in way.passed]
         ways = [way for way in ways if not _is_impossible(project, way, place, frame)]
-        raising = [way for way in ways if way.end == "raise"]
-        if not ways:
+        leaving = [way for way in ways if way.end == "raise"]
+        raising = [way for way in leaving if not carries_tasks(project, way, frame)]
+        goes_on, carried = len(leaving) < len(ways), carried or len(raising) < len(leaving)
+        if not goes_on and not raising:
             return None
         first = _nearest(raising, frame, first)
-        call = Call(
-            goes_on=len(raising) < len(ways),
-            raises=tuple((way.node, way.raised) for way in raising if way.node is not None),
-        )
+        raises = tuple((way.node, way.raised) for way in raising if way.node is not None)
+        call = Call(goes_on=goes_on, raises=raises)
     if first is None or not call.raises:
         return None
-    return ("warning" if call.goes_on else "error"), *first
+    return ("warning" if call.goes_on or carried else "error"), *first
 
 
 @memo
