@@ -11,6 +11,7 @@ from bglint import Config, lint
 APP = """
 import asyncio, time
 from dataclasses import dataclass
+from typing import Protocol
 from fastapi import BackgroundTasks, Depends, FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session
@@ -75,6 +76,35 @@ SLEEPS = {
         "class Better(Store):\n    def itself(self) -> 'Better': ...\n\n"
         "async def work(store: Better):\n    store = store.itself()\n    store.read()\n",
         "tasks.add_task(work, Better())",
+    ),
+    "a method that callers know by a protocol": (
+        "class Scheduler(Protocol):\n    def later(self, job): ...\n\n"
+        "class InTasks:\n    def __init__(self, tasks: BackgroundTasks):\n        self.tasks = tasks\n"
+        "    def later(self, job):\n        self.tasks.add_task(job)\n\n"
+        "async def work():\n    time.sleep(5)\n\n"
+        "class Service:\n    def __init__(self, scheduler: Scheduler):\n        self.scheduler = scheduler\n"
+        "    def go(self):\n        self.scheduler.later(work)\n",
+        "Service(InTasks(tasks)).go()",
+    ),
+    "an object that is called": (
+        "class Later:\n    def __init__(self, tasks: BackgroundTasks):\n        self.tasks = tasks\n"
+        "    def __call__(self, job):\n        self.tasks.add_task(job)\n\n"
+        "async def work():\n    time.sleep(5)\n",
+        "later = Later(tasks); later(work)",
+    ),
+    "add_task under another name": (
+        "async def work():\n    time.sleep(5)\n",
+        "enqueue = tasks.add_task; enqueue(work)",
+    ),
+    "add_task handed to a function": (
+        "async def work():\n    time.sleep(5)\n\ndef go(later):\n    later(work)\n",
+        "go(tasks.add_task)",
+    ),
+    "add_task handed to an object": (
+        "async def work():\n    time.sleep(5)\n\n"
+        "class Service:\n    def __init__(self, schedule):\n        self.schedule = schedule\n"
+        "    def go(self):\n        self.schedule(work)\n",
+        "Service(tasks.add_task).go()",
     ),
     "handed back by a thread": (
         "def build():\n    return Store()\n\nasync def work():\n    store = await run_in_threadpool(build)\n    store.read()\n",

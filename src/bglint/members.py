@@ -37,6 +37,7 @@ from bglint.values import (
 if TYPE_CHECKING:
     from bglint.names import Names
 
+_PROTOCOLS = ("typing.Protocol", "typing_extensions.Protocol")
 PROPERTIES = {"property", "cached_property", "computed_field", "hybrid_property"}
 _PROPERTY = re.compile(rb"@[\w.]*(?:property|computed_field)\b(?s:.){0,400}?\bdef\s+(\w+)")
 
@@ -337,10 +338,24 @@ def _implementation(names: Names, klass: Class, name: str) -> Class | None:
 
 
 def _implementing(names: Names, klass: Class, name: str) -> Iterator[Value]:
-    for value in _subclasses(names, klass):
+    for value in (*_subclasses(names, klass), *_alike(names, klass, name)):
         function = own_method(names, value.klass, name)
         if function is not None and not is_abstract(function):
             yield value
+
+
+def _alike(names: Names, klass: Class, name: str) -> Iterator[Cls]:
+    """The classes that have all methods of a protocol, without being derived from it."""
+    if not any(isinstance(v, Outside) and v.name in _PROTOCOLS for v in base_values(names, klass)):
+        return
+    wanted = {function.name for function in methods(names, klass)}
+    for file in names.program.sources.mentioning(re.compile(rf"def {name}\b".encode())):
+        module = names.program.module(file.path)
+        for entry in module.outline.entries if module is not None else ():
+            if entry.kind == "class" and wanted <= {member.name for member in entry.members}:
+                other = names.program.klass(module, entry)  # type: ignore[arg-type]
+                if other is not None and klass not in lineage(names, other):
+                    yield Cls(None, other)
 
 
 def subclasses(names: Names, klass: Class) -> tuple[Class, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import Literal
 
 from bglint import members
@@ -15,7 +15,7 @@ from bglint.frozen import by_identity
 from bglint.names import Names
 from bglint.needles import begun
 from bglint.program import Module
-from bglint.values import Cls, Frame, Func, Unknown
+from bglint.values import Cls, Frame, Func, Instance, Unknown
 
 RoleKind = Literal[
     "route", "websocket", "dependency", "middleware", "exception handler", "startup", "starlette route"
@@ -54,8 +54,19 @@ _BY_CALL: dict[bytes, RoleKind] = {
 _REGISTERING = re.compile(b"|".join(_BY_CALL))
 _PARTIAL = rb"(?:(?:functools\.)?partial\(\s*)?"
 _REGISTERS = re.compile(rb"\b(%s)\s*[=(]\s*%s([^()]*)(\(?)" % (_REGISTERING.pattern, _PARTIAL))
+_KIN = (
+    r"(?m)^[ \t]*(?:class\s+(\w+)\s*\([^)]*\b(?:%(names)s)\b"
+    r"|(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*Annotated\[[^\]]*?\b(?:%(names)s)\b"
+    r"|(?:async\s+)?def\s+(\w+)\s*\((?:[^()]|\([^()]*\))*\)\s*->[^:\n]*\b(?:%(names)s)\b)"
+)
+"""Names that are given to a class derived from one of these, an alias for it, a function that gives one."""
+
+_PROTOCOL = re.compile(rb"(?m)^class\s+(\w+)\s*\([^)]*\bProtocol\b")
+
 MOST_CALLERS = 40
 """A name that is called in more places is too common to be looked for."""
+
+MOST_KIN = 20
 
 
 @by_identity
@@ -83,6 +94,7 @@ class Roles:
         self._names = names
         self._registered: dict[str, set[RoleKind]] | None = None
         self._factories: set[str] = set()
+        self._kin: dict[str, tuple[str, ...]] = {}
         self._roles: dict[t.Function, Role | None] = {}
         self._parents: dict[t.Function, t.Function] = {}
         self._callers: dict[tuple[t.Function, bool, bool], tuple[Caller, ...]] = {}
@@ -138,10 +150,7 @@ class Roles:
 
     def _objects(self, klass: str) -> tuple[str, ...]:
         """The names that objects of a class are given, by the text."""
-        sources = self._names.program.sources
-        made = re.compile(rb"(?m)^\s*(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*%s\(" % klass.encode())
-        found = (made.findall(sources.read(file)) for file in sources.mentioning(re.compile(klass.encode())))
-        return tuple(dict.fromkeys(name.decode() for each in found for name in each))
+        return self._found(rf"(?m)^\s*(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*{klass}\(", klass)
 
     def _index(self) -> dict[str, set[RoleKind]]:
         if self._registered is None:
@@ -209,18 +218,40 @@ class Roles:
         return self._callers[key]
 
     def _find_callers(self, function: t.Function, handlers: bool, handed: bool) -> Iterator[Caller]:
-        name = _last(function.owner) if function.name == "__init__" else function.name
-        if name.startswith("<"):
-            return
-        places = list(self._naming(function, name, r"[(,]" if handed else r"\("))
-        if sum(len(lines) for _, lines in places) > MOST_CALLERS:
-            return
-        for file, lines in places:
-            module = self._names.program.module(file.path)
-            if module is not None:
-                wanted = {line for line in lines if not handlers or self.may_serve(module, line)}
-                for around in self.functions_in(module, wanted):
-                    yield from self._calls_in(around, name, function, handed)
+        for name in self._called_as(function):
+            for file, lines in self._places(function, name, r"[(,]" if handed else r"\("):
+                module = self._names.program.module(file.path)
+                if module is not None:
+                    wanted = {line for line in lines if not handlers or self.may_serve(module, line)}
+                    for around in self.functions_in(module, wanted):
+                        yield from self._calls_in(around, name, function, handed)
+
+    def _called_as(self, function: t.Function) -> tuple[str, ...]:
+        """The names that a function is called by: of its class for a constructor, of its objects for `__call__`."""
+        if function.name == "__init__":
+            return (_last(function.owner),)
+        if function.name == "__call__" and function.owner:
+            kin = "|".join(self._kin_of(_last(function.owner)))
+            return self._found(rf"(?m)\b(\w+)\s*(?::[^=,\n()]*\b(?:{kin})\b|=\s*(?:\w+\.)*(?:{kin})\()", kin)
+        return () if function.is_lambda else (function.name,)
+
+    def _found(self, pattern: str, words: str) -> tuple[str, ...]:
+        """The names that a pattern finds in files that hold one of these words."""
+        sources, wanted = self._names.program.sources, re.compile(pattern.encode())
+        found = (
+            wanted.findall(sources.read(file)) for file in sources.mentioning(re.compile(words.encode()))
+        )
+        return tuple(dict.fromkeys(islice((name.decode() for each in found for name in each), MOST_KIN)))
+
+    def _places(self, function: t.Function, name: str, behind: str) -> list[tuple[SourceFile, set[int]]]:
+        """The lines that may call a function; of a method that too many may call those nearest to its class."""
+        klass = _last(function.owner)
+        nearness = (self._akin(klass, *self._above(function)), self._akin(klass), klass) if klass else ("",)
+        for near in nearness:
+            places = list(self._naming(function, name, behind, near))
+            if sum(len(lines) for _, lines in places) <= MOST_CALLERS:
+                return places
+        return []
 
     def may_serve(self, module: Module, line: int) -> bool:
         """Could the function around a line be a handler, or hold one? Told by its text, before it is read."""
@@ -230,19 +261,50 @@ class Roles:
         text = module.text(entry.start, entry.end)
         return text.lstrip().startswith("@") or "\n    @" in text or entry.name in self._index()
 
-    def _naming(self, function: t.Function, name: str, behind: str) -> Iterator[tuple[SourceFile, set[int]]]:
-        """The lines that may call a function, in files that name its class, too, where it is a method.
+    def _naming(
+        self, function: t.Function, name: str, behind: str, near: str
+    ) -> Iterator[tuple[SourceFile, set[int]]]:
+        """The lines that may call a function by this name, in files in which the pattern `near` is found, too.
 
         `behind` is the pattern of what follows its name there.
         """
         sources = self._names.program.sources
-        klass = _last(function.owner)
         called = re.compile(begun(rf"\b{name}(?<!def {name})\s*{behind}").encode())
-        near = sources.mentioning(re.compile(f"{klass}|{_snake(klass)}".encode())) if klass else ()
-        known = {function.source.path, *(file.path for file in near)}
+        known = {function.source.path, *(file.path for file in sources.mentioning(re.compile(near.encode())))}
         for file in sources.mentioning(re.compile(name.encode())):
-            if (not klass or file.path in known) and (lines := _lines(called, sources.read(file))):
+            if (not near or file.path in known) and (lines := _lines(called, sources.read(file))):
                 yield file, lines
+
+    def _akin(self, klass: str, *others: str) -> str:
+        """A pattern of what stands for a class elsewhere: itself, what is derived from it, an alias, a provider."""
+        kin = self._kin_of(klass)
+        return "|".join((*kin, *map(_snake, kin), *others))
+
+    def _kin_of(self, klass: str) -> tuple[str, ...]:
+        if klass not in self._kin:
+            self._kin[klass] = self._find_kin(klass)
+        return self._kin[klass]
+
+    def _find_kin(self, klass: str) -> tuple[str, ...]:
+        sources, names = self._names.program.sources, dict.fromkeys([klass])
+        for _ in range(2):
+            pattern = re.compile((_KIN % {"names": "|".join(names)}).encode())
+            texts = map(sources.read, sources.mentioning(re.compile("|".join(names).encode())))
+            found = (
+                name.decode() for text in texts for each in pattern.findall(text) for name in each if name
+            )
+            names |= dict.fromkeys(islice(found, MOST_KIN))
+        return tuple(names)
+
+    def _above(self, function: t.Function) -> Iterator[str]:
+        """The bases and protocols that have a method of the same name: callers may know no more."""
+        klass = members.owner(self._names, function, self.default_frame(function))
+        if klass is not None:
+            bases = members.lineage(self._names, klass)[1:]
+            yield from (base.name for base in bases if members.own_method(self._names, base, function.name))
+            sources = self._names.program.sources
+            for file in sources.mentioning(re.compile(rf"def {function.name}\b".encode())):
+                yield from (name.decode() for name in _PROTOCOL.findall(sources.read(file)))
 
     def _calls_in(self, around: t.Function, name: str, wanted: t.Function, handed: bool) -> Iterator[Caller]:
         frame = self.default_frame(around)
@@ -258,6 +320,9 @@ class Roles:
             return value.function is wanted or self._wraps(value, wanted)
         if isinstance(value, Cls) and wanted.name == "__init__":
             return members.own_method(self._names, value.klass, "__init__") is wanted
+        if isinstance(value, Instance) and wanted.name == "__call__":
+            found = members.method(self._names, value.klass, "__call__")
+            return found is not None and found[1] is wanted
         return False
 
     def _wraps(self, value: Func, wanted: t.Function) -> bool:

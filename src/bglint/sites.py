@@ -41,6 +41,9 @@ _REGISTERS = re.compile(
 )
 """What a line holds that may register a task; an annotation alone does not."""
 
+_ADDER = re.compile(rb"\.add_task\b(?!\s*\()")
+"""`add_task` that is not called where it stands."""
+
 SPAWNERS = {"create_task", "ensure_future"}
 CONTEXT_DEPTH = 3
 """How many calls above an add_task a handler is looked for."""
@@ -130,23 +133,49 @@ class Sites:
         self._contexts: dict[tuple[t.Function, int], tuple[Context, ...]] = {}
 
     def find(self) -> Iterator[TaskSite]:
-        """Every registration, file by file, in source order."""
+        """Every registration, file by file, in source order; then those by an `add_task` under another name."""
+        for function in self._functions(MENTIONS, _REGISTERS):
+            yield from self._in_function(function)
+        for function in dict.fromkeys(self._with_an_adder()):
+            for call in t.nodes_of(function, t.Call):
+                if not _may_register(call) and isinstance(call.func, (t.Name, t.Attribute)):
+                    yield from self._sites_of(call, function)
+
+    def _functions(self, words: re.Pattern[bytes], lines: re.Pattern[str]) -> Iterator[t.Function]:
         program = self._names.program
-        for file in program.sources.mentioning(MENTIONS):
+        for file in program.sources.mentioning(words):
             module = program.module(file.path)
             if module is not None:
-                for function in self._roles.functions_in(module, module.lines_with(_REGISTERS)):
-                    yield from self._in_function(function)
+                yield from self._roles.functions_in(module, module.lines_with(lines))
 
     def _in_function(self, function: t.Function) -> Iterator[TaskSite]:
         calls = t.nodes_of(function, t.Call)
         for call in (c for c in calls if _may_register(c)):
             frame = self._roles.default_frame(function)
-            if self._kind(call, frame, function) is None and not self._may_depend_on_caller(call, frame):
-                continue
-            depth = SPAWN_DEPTH if t.last_name(call.func) in SPAWNERS else CONTEXT_DEPTH
-            for context in self.contexts(function, depth):
-                yield from self._site(call, context, function)
+            if self._kind(call, frame, function) is not None or self._may_depend_on_caller(call, frame):
+                yield from self._sites_of(call, function)
+
+    def _sites_of(self, call: t.Call, function: t.Function) -> Iterator[TaskSite]:
+        depth = SPAWN_DEPTH if t.last_name(call.func) in SPAWNERS else CONTEXT_DEPTH
+        for context in self.contexts(function, depth):
+            yield from self._site(call, context, function)
+
+    def _with_an_adder(self) -> Iterator[t.Function]:
+        """The functions that hold `tasks.add_task` itself, or are handed it; of a class that is, the methods."""
+        for function in self._functions(_ADDER, re.compile(_ADDER.pattern.decode())):
+            adders = [node for node in t.nodes_of(function, t.Attribute) if node.name == "add_task"]
+            for call in t.nodes_of(function, t.Call):
+                if any(argument.value in adders for argument in call.arguments):
+                    yield from self._handed_to(call, self._roles.default_frame(function))
+                if any(node is not call.func for node in adders):
+                    yield function
+
+    def _handed_to(self, call: t.Call, frame: Frame) -> Iterator[t.Function]:
+        for value in self._names.evaluate(call.func, frame):
+            if isinstance(value, Func):
+                yield value.function
+            elif isinstance(value, Cls):
+                yield from members.methods(self._names, value.klass)
 
     def _site(self, call: t.Call, context: Context, function: t.Function) -> Iterator[TaskSite]:
         skipped = self._is_skipped(call, context.frame)
@@ -179,6 +208,8 @@ class Sites:
         if isinstance(func, t.Attribute) and func.name == "add_task":
             receiver = self.tasks_object(func.value, frame)
             return ("add_task", receiver) if receiver is not None else None
+        if (receiver := self._adder(func, frame)) is not None:
+            return "add_task", receiver
         if isinstance(func, t.Attribute) and func.name == "append" and isinstance(func.value, t.Attribute):
             receiver = self.tasks_object(func.value.value, frame) if func.value.name == "tasks" else None
             return ("append", receiver) if receiver is not None else None
@@ -193,6 +224,11 @@ class Sites:
         ):
             return "BackgroundTask", None
         return None
+
+    def _adder(self, func: t.Expr, frame: Frame) -> Value | None:
+        """The tasks object of an `add_task` under another name: `enqueue = tasks.add_task`."""
+        found = (v for v in self._names.evaluate(func, frame) if isinstance(v, Outside))
+        return next((v.of for v in found if v.name.endswith(".BackgroundTasks.add_task")), None)
 
     def is_task_class(self, value: Value) -> bool:
         """True for the class BackgroundTask (not BackgroundTasks, which is derived from it)."""
@@ -287,6 +323,8 @@ class Sites:
         self, value: Value, call: t.Call, frame: Frame, function: t.Function, skip: int
     ) -> Frame | None:
         positional, keywords = calling.arguments(self._names, call, frame, skip)
+        if isinstance(value, Instance) and (found := members.method(self._names, value.klass, "__call__")):
+            value = Func(None, found[1], found[0].closure, value)
         if isinstance(value, Func) and value.function is not function:
             inner = [v for _, values in (value.closure.bindings if value.closure else ()) for v in values]
             value = next((v for v in inner if isinstance(v, Func) and v.function is function), value)

@@ -94,6 +94,8 @@ def _bound(project: Project, hop: Hop, function: t.Function) -> int:
 def _gives_self(value: Value, function: t.Function) -> bool:
     if isinstance(value, Cls):
         return function.name in ("__init__", "__new__")
+    if isinstance(value, Instance):
+        return function.name == "__call__"
     return isinstance(value, Func) and value.bound is not None
 
 
