@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from bglint import members
 from bglint import tree as t
@@ -13,13 +14,21 @@ from bglint.model import Step
 from bglint.project import Project, dotted, task_function
 from bglint.reach import Contact, Visit
 from bglint.rules._escape import HTTP_ERRORS, Failure, escapes, in_aftermath
+from bglint.rules._except import LOGS, is_print
 from bglint.sites import TaskSite
-from bglint.values import Frame, Func, Instance, Value
+from bglint.values import Frame, Func, Instance, Outside, Value
 
 LONG = 50
 _UNDER_WAY = re.compile(
-    r"(?i)^(running|processing|in[_ -]?progress|started|starting|working|generating|pending|busy)$"
+    r"(?i)^(running|processing|in[_ -]?progress|started|starting|working|generating|pending|busy|preparing|executing"
+    r"|validating|importing|exporting|uploading|downloading|fetching|sending|converting|transcoding|transcribing"
+    r"|translating|rendering|parsing|extracting|ingesting|crawling|scraping|scanning|(re)?indexing|training|evaluating"
+    r"|analy[sz]ing|summari[sz]ing|sync(hroni[sz])?ing|migrating|restoring|deploying|provisioning|publishing"
+    r"|initiali[sz]ing|finali[sz]ing)$"
 )
+_BEGIN = re.compile(r"^(sqlalchemy|sqlmodel)\..*([sS]ession|sessionmaker)\.begin$")
+_WRITES = {"add", "add_all", "delete", "merge"}
+_COMMIT = "sqlalchemy.orm.SessionTransaction.commit"
 _NO_RESPONSE = (*HTTP_ERRORS, "builtins.NotImplementedError")
 
 
@@ -49,7 +58,8 @@ def weak_spot(project: Project, site: TaskSite) -> Spot | None:
     """The nearest place where a task can fail for reasons outside the program, with nothing to handle it."""
     if runs_its_own_way(project, site):
         return None
-    return next(_calls(project, site), None) or next(_raises(project, site), None)
+    ways = chain(_calls(project, site), _commits(project, site), _raises(project, site))
+    return next(ways, None)
 
 
 def runs_its_own_way(project: Project, site: TaskSite) -> bool:
@@ -87,6 +97,40 @@ def _gets_out(project: Project, contact: Contact) -> bool:
     return escapes(project, contact.visit, contact.node, Failure(call=contact.name, telling=True))
 
 
+# ---------------------------------------------------- the end of a transaction
+
+
+def _commits(project: Project, site: TaskSite) -> Iterator[Spot]:
+    """A `with session.begin():` that nothing is caught around: what is added in it is sent where it ends."""
+    for visit in project.visits(site):
+        for call in _transactions(project, visit.frame) if visit.where != "process" else ():
+            if _commit_gets_out(project, visit, call):
+                yield Spot(site, visit, call, f"the commit that ends `{shortened(call.func)}`")
+
+
+def _transactions(project: Project, frame: Frame) -> Iterator[t.Call]:
+    """The calls of a `begin` whose block adds or deletes something."""
+    for block in project.nodes_of(frame, t.With):
+        calls = (item.value for item in block.items if isinstance(item.value, t.Call))
+        yield from (call for call in calls if _writes(block) and _begins(project, call, frame))
+
+
+def _writes(block: t.With) -> bool:
+    calls = (node for node in t.walk(*block.body) if isinstance(node, t.Call))
+    return any(isinstance(call.func, t.Attribute) and call.func.name in _WRITES for call in calls)
+
+
+def _begins(project: Project, call: t.Call, frame: Frame) -> bool:
+    called = project.evaluate(call.func, frame)
+    return any(isinstance(value, Outside) and bool(_BEGIN.search(value.name)) for value in called)
+
+
+def _commit_gets_out(project: Project, visit: Visit, node: t.Node) -> bool:
+    if in_aftermath(project, visit, node):
+        return False
+    return escapes(project, visit, node, Failure(call=_COMMIT, telling=True))
+
+
 # -------------------------------------------------------- a state, then a raise
 
 
@@ -121,7 +165,9 @@ def _stating(function: t.Function) -> tuple[t.Node, ...]:
 def _sets_state(node: t.Node) -> bool:
     if isinstance(node, t.Assign) and isinstance(node.value, t.Expr):
         return isinstance(node.targets[0], t.Attribute | t.Subscript) and _names_state(node.value)
-    return isinstance(node, t.Call) and any(_names_state(argument.value) for argument in node.arguments)
+    if not isinstance(node, t.Call) or is_print(node) or t.last_name(node.func) in LOGS:
+        return False
+    return any(_names_state(argument.value) for argument in node.arguments)
 
 
 def _names_state(expr: t.Expr) -> bool:
