@@ -7,6 +7,7 @@ from enum import Enum
 
 from bglint import tree as t
 from bglint.project import Project
+from bglint.rules._looked_up import is_looked_up
 from bglint.rules._parents import parent
 from bglint.values import Frame, Func
 
@@ -18,7 +19,7 @@ class Kept(Enum):
     """What the function does with the task that it starts."""
 
     BY_NOBODY = "nobody keeps it"
-    BY_A_SET = "only a set keeps it, and nobody looks at how it ends"
+    BY_A_SET = "only a set or dict keeps it, and nobody looks at how it ends"
     SEEN = "somebody may look at it"
 
 
@@ -45,7 +46,10 @@ def _by_name(project: Project, names: set[str], function: t.Function, frame: Fra
     uses = list(_uses(names, function))
     if not uses:
         return Kept.BY_NOBODY if not _is_captured(names, function) else Kept.SEEN
-    calls = [_call_around(use, function) for use in uses]
+    dicts = {use: place for use in uses if (place := _entry(use, function)) is not None}
+    if any(is_looked_up(project, place) for place in dicts.values()):
+        return Kept.SEEN
+    calls = [_call_around(use, function) for use in uses if use not in dicts]
     if any(call is None or t.last_name(call.func) not in _KEEPING | {"add_done_callback"} for call in calls):
         return Kept.SEEN
     callbacks = [call for call in calls if call is not None and t.last_name(call.func) == "add_done_callback"]
@@ -66,6 +70,13 @@ def _is_captured(names: set[str], function: t.Function) -> bool:
     """True where a nested function may read one of the names."""
     inner = [node.function for node in t.nodes_of(function, t.Define, t.Lambda)]
     return any(isinstance(n, t.Name) and n.id in names for f in inner for n in t.walk_function(f))
+
+
+def _entry(use: t.Name, function: t.Function) -> t.Expr | None:
+    """`running` of `running[key] = task`."""
+    holder = parent(use, function)
+    target = holder.targets[0] if isinstance(holder, t.Assign) and holder.value is use else None
+    return target.value if isinstance(target, t.Subscript) else None
 
 
 def _call_around(use: t.Name, function: t.Function) -> t.Call | None:

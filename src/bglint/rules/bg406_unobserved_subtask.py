@@ -47,8 +47,8 @@ def unobserved_subtask(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds `asyncio.create_task`, `asyncio.ensure_future` and `loop.create_task` in handlers, dependencies and tasks, whose
-    result nobody keeps; and those that only a set keeps, with `discard` as the only callback, while the coroutine can
-    fail and handles nothing.
+    result nobody keeps; and those that only a set or a dict keeps, with `discard` or `pop` as the only callback, while
+    the coroutine can fail and handles nothing. Silent where anybody may take the task out of the dict to wait for it.
 
     ## Why is this bad?
     The event loop holds its tasks weakly: one that nobody keeps may be thrown away half-way. And its exception shows
@@ -164,7 +164,7 @@ def _told(project: Project, subtask: Subtask) -> Finding:
 def _what(subtask: Subtask) -> str:
     started = f"`{dotted(subtask.node.func)}`"
     if subtask.fails_at:
-        return f"{started} starts a task that can fail, and its only callback takes it out of a set"
+        return f"{started} starts a task that can fail, and its only callback takes it out of its collection"
     return f"{started} starts a task that nobody keeps: it may vanish half-way"
 
 
