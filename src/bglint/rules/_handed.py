@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rules._parents import parent
 from bglint.sites import TaskSite, awaited_in_helper
-from bglint.values import Coroutine, Frame, Func, Items, Outside, Partial, Value, Values
+from bglint.values import Coroutine, Frame, Func, Instance, Items, Outside, Partial, Value, Values
 
 
 def handed(project: Project, site: TaskSite) -> Iterator[Value]:
@@ -107,6 +108,28 @@ def worked_with(project: Project, site: TaskSite) -> Iterator[tuple[Value, Visit
         if contact.node is not site.call:
             for link in links(contact.value, contact.visit.frame):
                 yield link, contact.visit
+
+
+def kept(project: Project, site: TaskSite) -> Iterator[Value]:
+    """What the task reads from the fields of objects that others made: `job.path`, `self.upload`."""
+    own = {visit.frame.function for visit in project.visits(site)}
+    for visit in project.visits(site):
+        for node in project.nodes_of(visit.frame, t.Attribute):
+            holders = [v for v in project.evaluate(node.value, visit.frame) if isinstance(v, Instance)]
+            for value in spread(project.evaluate(node, visit.frame) if holders else ()):
+                field = value if value.birth is not None else _field(project, value, node.name, holders)
+                if field.birth is not None and field.birth.frame.function not in own:
+                    yield field
+
+
+def _field(project: Project, value: Value, name: str, holders: list[Instance]) -> Value:
+    """The value with a birth, where it is a field of what FastAPI gives a handler: `form.upload`."""
+    births = (holder.birth for holder in holders if holder.birth is not None)
+    for birth in births:
+        function = birth.frame.function
+        if birth.kind == "parameter" and function is not None and project.role(function) is not None:
+            return replace(value, birth=replace(birth, name=f"{birth.name}.{name}"))
+    return value
 
 
 def links(value: Value, here: Frame | None) -> Iterator[Value]:

@@ -8,7 +8,7 @@ from bglint.model import Finding, Level
 from bglint.project import Project
 from bglint.rule import finding, rule
 from bglint.rules._handed import cancelled_there
-from bglint.rules._uploads import already_read, deeds_on, form_block, is_read, uploads
+from bglint.rules._uploads import already_read, form_block, is_closed_by_hand, is_read, uploads
 from bglint.sites import TaskSite
 from bglint.values import Outside
 
@@ -20,7 +20,8 @@ def closed_upload(project: Project) -> Iterator[Finding]:
     """The task reads an uploaded file that is closed before the task runs.
 
     ## What it does
-    Follows an `UploadFile`, a list of them, or their `.file`, into a task that reads it.
+    Follows an `UploadFile` into a task that reads it: alone, in a list, in a form model or another object that holds
+    it, as its `.file`, or as a generator or reader that goes through the file only when the task asks for more.
 
     ## Why is this bad?
     FastAPI closes the uploads of a request. From 0.106 to 0.117 it does so **before** the background tasks run: the
@@ -28,8 +29,8 @@ def closed_upload(project: Project) -> Iterator[Finding]:
     and from 0.118 FastAPI closes them after the tasks, and this is no mistake; bglint then says nothing. Where it
     cannot tell the version, or the allowed versions reach into that range, it is a warning.
 
-    In every version the task finds the file closed where the handler closes it, takes it from a block
-    `async with request.form()`, or starts the task with `asyncio.create_task`, for which nobody waits.
+    In every version the task finds the file closed where the handler closes it (`with upload.file:` does), takes it
+    from a block `async with request.form()`, or starts the task with `asyncio.create_task`, for which nobody waits.
 
     `.filename`, `.size`, `.content_type` and `.headers` can be read for ever.
 
@@ -102,7 +103,7 @@ def _verdict(project: Project, site: TaskSite, upload: Outside) -> tuple[Level, 
     framework = project.framework(site.frame.path)
     if form_block(upload) is not None:
         return "error", f"The block of `request.form()` closes {name} before the task {task} runs."
-    if any(deed.last == "close" for deed in deeds_on(project, site, upload)):
+    if is_closed_by_hand(project, site, upload):
         return "error", f"The handler closes {name}, and the task {task} reads it afterwards."
     if site.kind == "create_task":
         return "error", f"FastAPI closes {name} when the request ends; the task {task} is still running then."
@@ -116,4 +117,6 @@ def _verdict(project: Project, site: TaskSite, upload: Outside) -> tuple[Level, 
 
 def _name(upload: Outside) -> str:
     name = upload.birth.name if upload.birth is not None else ""
+    if name and form_block(upload) is not None:
+        return f"the uploads of `{name}`"
     return f"the upload `{name}`" if name else "the upload"
