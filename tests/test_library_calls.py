@@ -40,12 +40,12 @@ def curried(month, year):
 
 @cachetools.cached(cachetools.TTLCache(10, 60))
 async def rates(month):
-    log.info(month)
+    await shared.get(month)
 
 
 @cachetools.func.ttl_cache
 async def prices(month):
-    log.info(month)
+    await shared.get(month)
 
 
 @cachetools.cached({{}})

@@ -12,6 +12,7 @@ from bglint.rule import finding, rule
 from bglint.rules._contacts import path as way
 from bglint.rules._failing import Spot, definition, weak_spot
 from bglint.rules._in_try import in_try
+from bglint.rules._inert import why_inert
 from bglint.rules._loggers import is_local, logger
 from bglint.rules._middleware import swallows
 from bglint.rules._plain_def import used_elsewhere
@@ -97,7 +98,8 @@ def _spots(project: Project) -> Iterator[Spot]:
     """One place a task, by the shortest path."""
     found: dict[t.Node, Spot] = {}
     for site in project.sites:
-        spot = weak_spot(project, site) if site.kind != "create_task" else None
+        runs = site.kind != "create_task" and why_inert(project, site) is None
+        spot = weak_spot(project, site) if runs else None
         if spot is not None:
             written = definition(project, site)
             key = written[0] if written else site.call
