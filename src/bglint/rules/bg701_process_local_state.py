@@ -201,7 +201,7 @@ def _is_claimed_flag(project: Project, site: TaskSite, state: State, node: t.Nod
         return False
     if not all(isinstance(target, t.Name) for target in node.targets):
         return False
-    return any(_claims(project, frame, state) for frame in site.context.frames)
+    return any(_claims(project, f, state) for f in (*site.context.frames, *_provided(project, site)))
 
 
 def _reader(project: Project, state: State, in_tasks: set[t.Function | None]) -> t.Function | None:
