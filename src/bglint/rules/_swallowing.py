@@ -11,6 +11,7 @@ from bglint.frozen import by_identity
 from bglint.memo import memo
 from bglint.project import Project
 from bglint.reach import Visit
+from bglint.rules._claimed import is_claimed
 from bglint.rules._except import Told, does_nothing, is_log, is_print, is_report, raises, told
 from bglint.rules._parents import following, parent
 from bglint.rules._paths import Call, Walker
@@ -139,7 +140,7 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
         return True  # what follows is the second way to the value
     if any(_gives_value(node) for node in (*t.walk(*handler.body), behind)) and _is_asked(visit):
         return True
-    if any(_recovers(project, node, visit.frame, function) for node in t.walk(*handler.body)):
+    if any(_recovers(project, node, visit.frame, guard) for node in t.walk(*handler.body)):
         return True
     if isinstance(behind, t.Raise) or _tries_again(project, guard, function):
         return True
@@ -197,10 +198,11 @@ def _is_asked(visit: Visit) -> bool:
     return not isinstance(holder, t.Evaluate)
 
 
-def _recovers(project: Project, node: t.Node, frame: Frame, function: t.Function) -> bool:
+def _recovers(project: Project, node: t.Node, frame: Frame, guard: t.Guard) -> bool:
     """A fallback: another value is assigned for somebody to read, or another call does the work."""
     if isinstance(node, t.Assign):
-        return not is_unread(project, node, function)
+        assert frame.function is not None
+        return not is_unread(project, node, frame.function) and not is_claimed(node, guard, frame.function)
     if not isinstance(node, t.Call) or is_log(project, node, frame) or is_print(node) or is_report(node):
         return False
     if _IDLE.match(t.last_name(node.func)) or _tidies(project, node, frame):
