@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 from bglint import tree as t
@@ -105,17 +105,26 @@ def _sets_background(node: t.Assign) -> bool:
     return any(isinstance(target, t.Attribute) and target.name == "background" for target in node.targets)
 
 
-def nested(function: t.Function) -> Iterator[t.Function]:
-    """The functions, lambdas and methods written inside a function."""
-    for node in t.walk_function(function):
-        if isinstance(node, (t.Define, t.Lambda)):
-            yield node.function
-            yield from nested(node.function)
-        elif isinstance(node, t.DefineClass):
-            for statement in node.body:
-                if isinstance(statement, t.Define):
-                    yield statement.function
-                    yield from nested(statement.function)
+def is_mentioned_inside(function: t.Function, names: Collection[str]) -> bool:
+    """True where a function, lambda or class written inside a function reads one of these names."""
+    return any(
+        isinstance(part, t.Name) and part.id in names
+        for node in t.walk_function(function)
+        for part in _inside(node)
+    )
+
+
+def _inside(node: t.Node) -> Iterator[t.Node]:
+    """All that stands in a nested function, lambda or class; nothing for another node."""
+    if isinstance(node, (t.Define, t.Lambda)):
+        inner = node.function
+        defaults = [p.default for p in inner.parameters if p.default is not None]
+        parts = [*t.walk(*inner.decorators, *defaults), *t.walk_function(inner)]
+    else:
+        parts = list(t.walk(*node.body, *node.decorators)) if isinstance(node, t.DefineClass) else []
+    for part in parts:
+        yield part
+        yield from _inside(part)
 
 
 # ------------------------------------------------- objects of a module or class

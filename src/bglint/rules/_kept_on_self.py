@@ -11,7 +11,7 @@ from bglint.project import Project
 from bglint.rules._handmade import Use, mentions_of, uses_in
 from bglint.rules._parents import parent
 from bglint.sites import TaskSite
-from bglint.values import Const, Frame, Unknown
+from bglint.values import Const, Frame, Outside, Unknown, Value, anonymous
 
 
 @by_identity
@@ -129,4 +129,10 @@ def _is_self(expr: t.Expr, function: t.Function) -> bool:
 def _may_be(project: Project, node: t.Expr, kept: Kept, frame: Frame) -> bool:
     values = project.evaluate(node, frame)
     mine = any(value.birth is not None and value.birth.node is kept.call for value in values)
-    return mine or not values or any(isinstance(value, Unknown) for value in values)
+    return mine or not values or any(_may_be_anything(value) for value in values)
+
+
+def _may_be_anything(value: Value) -> bool:
+    """True for the unknown, and for what is kept on the state of a request or an app."""
+    kept = isinstance(value, Outside) and ".state." in value.name
+    return kept or isinstance(value, Unknown) or anonymous(value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.hints import provide, providers
 from bglint.project import Project
-from bglint.rules._handmade import Fate, is_made_by_hand, mentions_of, nested, uses_in
+from bglint.rules._handmade import Fate, is_made_by_hand, is_mentioned_inside, mentions_of, uses_in
 from bglint.rules._injection import behind, dependencies, outer
 from bglint.rules._parents import parent
 from bglint.sites import TASKS
@@ -54,9 +54,8 @@ def _does_more(project: Project, function: t.Function, made: t.Node) -> bool:
     mentions = mentions_of(project, made, function, frame)
     names = {node.id for node in mentions if isinstance(node, t.Name)}
     passed = {id(node) for node in mentions if not _is_passed(node, function)}
-    return any(use.fate in ("runs", "escapes") for use in uses_in(function, frame, passed)) or any(
-        node.id in names for inner in nested(function) for node in t.nodes_of(inner, t.Name)
-    )
+    more = any(use.fate in ("runs", "escapes") for use in uses_in(function, frame, passed))
+    return more or is_mentioned_inside(function, names)
 
 
 def _is_passed(node: t.Expr, function: t.Function) -> bool:

@@ -9,7 +9,7 @@ from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted, name_of
 from bglint.rule import rule
-from bglint.rules._handmade import Shared, Use, is_made_by_hand, nested, shared, uses_in
+from bglint.rules._handmade import Shared, Use, is_made_by_hand, is_mentioned_inside, shared, uses_in
 from bglint.rules._kept_on_self import Kept, kept_on_self, uses
 from bglint.rules._left_out import LeftOut, left_out
 from bglint.rules._nowhere import leads_nowhere
@@ -173,16 +173,15 @@ def _is_chained(call: t.Call, function: t.Function) -> bool:
 
 
 def _uses(site: TaskSite, function: t.Function, name: str) -> Iterator[Use]:
-    """What the function does with the object; whatever a nested function does with it is an escape."""
+    """What the function does with the object; whatever a nested function or class does with it is an escape."""
     mentions = {
         id(node)
         for node in t.nodes_of(function, t.Name)
         if node.id == name and not _is_target(node, function)
     }
     yield from uses_in(function, site.frame, mentions)
-    for inner in nested(function):
-        if any(isinstance(node, t.Name) and node.id == name for node in t.walk_function(inner)):
-            yield Use("escapes", inner, site.frame)
+    if is_mentioned_inside(function, {name}):
+        yield Use("escapes", function, site.frame)
 
 
 def _is_target(node: t.Name, function: t.Function) -> bool:
