@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bglint import members
 from bglint import tree as t
 from bglint.project import Project
 from bglint.rules._deeds import Deed, given
 from bglint.rules._handed import spread
 from bglint.rules._owners import Owner, owner
-from bglint.values import Func, Generator, Outside, Value
+from bglint.values import Func, Generator, Instance, Outside, Value
 
 SYNC = ("sqlalchemy.orm.Session", "sqlalchemy.orm.scoped_session", "sqlmodel.Session")
 ASYNC = (
@@ -17,8 +18,19 @@ ASYNC = (
     "sqlalchemy.ext.asyncio.async_scoped_session",
     "sqlmodel.ext.asyncio.session.AsyncSession",
 )
-CONNECTIONS = ("sqlalchemy.engine.Connection", "sqlalchemy.ext.asyncio.AsyncConnection", "sqlite3.Connection")
+COMMITTING = (
+    "sqlite3.Connection",
+    "psycopg.Connection",
+    "psycopg.AsyncConnection",
+    "psycopg2.extensions.connection",
+)
+"""Connections whose `with` block commits at its end."""
+
+CONNECTIONS = (
+    "sqlalchemy.engine.Connection", "sqlalchemy.ext.asyncio.AsyncConnection", "asyncpg.Connection", *COMMITTING,
+)  # fmt: skip
 _WRITERS = {"add", "add_all", "merge", "delete", "bulk_save_objects", "bulk_insert_mappings", "executemany"}
+_FETCHERS = {"scalar", "scalars", "stream", "fetch", "fetchrow", "fetchval"}
 _STATEMENTS = ("sqlalchemy.insert", "sqlalchemy.update", "sqlalchemy.delete", "sqlalchemy.dialects.")
 _WRITING_SQL = ("insert", "update", "delete", "merge", "replace")
 
@@ -35,6 +47,13 @@ def owner_of(project: Project, value: Value | None) -> Owner | None:
     return owner(project, value) if value is not None else None
 
 
+def can_commit(project: Project, value: Value) -> bool:
+    """True for what has a method `commit`; not for a connection of asyncpg."""
+    if isinstance(value, Instance):
+        return members.method(project.names, value.klass, "commit") is not None
+    return not project.is_a(value, "asyncpg.Connection")
+
+
 def is_given(project: Project, deed: Deed, provider: Func) -> bool:
     """True where a call is given the session of a provider."""
     owners = (owner(project, value) for value in spread(tuple(given(project, deed))))
@@ -45,7 +64,8 @@ def writes(project: Project, deed: Deed) -> bool:
     """True for what changes the database at the next flush or at once."""
     if deed.last in _WRITERS:
         return True
-    return deed.last.startswith("exec") and any(_is_writing(project, value) for value in given(project, deed))
+    runs = deed.last.startswith("exec") or deed.last in _FETCHERS
+    return runs and any(_is_writing(project, value) for value in given(project, deed))
 
 
 def _is_writing(project: Project, statement: Value) -> bool:
@@ -76,9 +96,10 @@ def commits_on_exit(project: Project, provider: Func, depth: int = 3) -> bool:
                     commits_on_exit(project, inner, depth - 1)
                     for inner in _inner(project, node.value, function)
                 )
-            if _commits_after(node, function) or any(
-                _begins(around) for around, part in chain if part == "body"
-            ):
+            if _commits_after(node, function):
+                return True
+            blocks = [around for around, part in chain if part == "body" and isinstance(around, t.With)]
+            if any(_commits(project, item.value, function, depth) for b in blocks for item in b.items):
                 return True
             loops = [around for around, _ in chain if isinstance(around, t.For)]
             if depth and any(
@@ -101,8 +122,40 @@ def _commits_after(node: t.Yield, function: t.Function) -> bool:
     return any(isinstance(call.func, t.Attribute) and call.func.name == "commit" for call in calls)
 
 
-def _begins(around: t.Node) -> bool:
-    """`with factory.begin() as session`, `with session.begin()`: the block commits at its end."""
-    items = around.items if isinstance(around, t.With) else ()
-    calls = (item.value for item in items if isinstance(item.value, t.Call))
-    return any(isinstance(call.func, t.Attribute) and call.func.name == "begin" for call in calls)
+def _commits(project: Project, manager: t.Expr, function: t.Function, depth: int) -> bool:
+    """`with factory.begin()`, `with pool.connection()`, `with UnitOfWork()`: the block commits at its end."""
+    frame = project.frame(function)
+    if isinstance(manager, t.Call) and isinstance(manager.func, t.Attribute) and manager.func.name == "begin":
+        return True
+    if isinstance(manager, t.Call) and _is_transaction(project, manager, function):
+        return True
+    for value in project.evaluate(manager, frame):
+        if isinstance(value, Instance) and _commits_at_exit(project, value):
+            return True
+        if project.is_a(value, *COMMITTING) and not _commits_by_itself(project):
+            return True
+    called = project.evaluate(manager.func, frame) if isinstance(manager, t.Call) and depth else ()
+    own = (v for v in called if isinstance(v, Func) and v.function.is_generator)
+    return any(commits_on_exit(project, each, depth - 1) for each in own)
+
+
+def _is_transaction(project: Project, call: t.Call, function: t.Function) -> bool:
+    """`with connection.transaction()` of psycopg and asyncpg."""
+    if not isinstance(call.func, t.Attribute) or call.func.name != "transaction":
+        return False
+    return any(
+        project.is_a(v, *CONNECTIONS) for v in project.evaluate(call.func.value, project.frame(function))
+    )
+
+
+def _commits_at_exit(project: Project, value: Instance) -> bool:
+    """True for an object that commits when its block ends, and not when it begins."""
+    ends = (members.method(project.names, value.klass, name) for name in ("__exit__", "__aexit__"))
+    calls = (call for end in ends if end is not None for call in t.nodes_of(end[1], t.Call))
+    return any(isinstance(call.func, t.Attribute) and call.func.name == "commit" for call in calls)
+
+
+def _commits_by_itself(project: Project) -> bool:
+    """True where the project asks its connections to commit each statement."""
+    asked = project.modules(r"""\bautocommit["']?\s*[=:]\s*True|\bisolation_level\s*=\s*None""")
+    return any(True for _ in asked)

@@ -12,8 +12,9 @@ from bglint.rules._deeds import Deed, deeds, may_follow, root, way_to
 from bglint.rules._handed import handed, links
 from bglint.rules._mapped import mapped
 from bglint.rules._owners import Owner, owner
-from bglint.rules._sessions import commits_on_exit, is_given, owner_of, session_of, writes
+from bglint.rules._sessions import can_commit, commits_on_exit, is_given, owner_of, session_of, writes
 from bglint.sites import TaskSite
+from bglint.values import Class, Instance
 
 CODE = "BG605"
 
@@ -23,8 +24,9 @@ def task_before_commit(project: Project) -> Iterator[Finding]:
     """The task looks for rows that the handler has written, before the dependency commits them.
 
     ## What it does
-    Finds handlers that write through the session of a dependency which commits after its `yield`, do not commit
-    themselves, and add a task that opens a session of its own.
+    Finds handlers that write through the session of a dependency which commits after its `yield` (also by leaving a
+    block that commits: a unit of work, a connection of psycopg or sqlite3), do not commit themselves, and add a task
+    that opens a session of its own.
 
     ## Why is this bad?
     Up to FastAPI 0.105, and from 0.118, what stands behind the `yield` of a dependency runs **after** the background
@@ -126,7 +128,8 @@ def task_before_commit(project: Project) -> Iterator[Finding]:
             message = (
                 f"`{provider}` {when} `{task}`, whose own session does not see what the handler has written."
             )
-            cure = f"Commit in the handler (`{found.name}.commit()`) before the task is added."
+            written_as = f" (`{found.name}.commit()`)" if can_commit(project, found.raw) else ""
+            cure = f"Commit in the handler{written_as} before the task is added."
             level: Level = "error" if framework.closes_before_tasks is False else "warning"
             yield finding(project, CODE, site.call, site.frame, message, cure, level=level, site=site)
 
@@ -150,17 +153,39 @@ def _uncommitted(project: Project, site: TaskSite) -> Iterator[Owner]:
         for deed in deeds(project, root(site))
         if may_follow(project, deed.way, way) or may_follow(project, way, deed.way)
     ]
-    written = _written(project, done) | _changed(project, site)
+    units = tuple(_units(project, site))
+    written = _written(project, done, units) | _changed(project, site)
     for found in written.values():
-        if commits_on_exit(project, found.provider) and not _may_be_committed(project, done, found):
+        if commits_on_exit(project, found.provider) and not _may_be_committed(project, done, found, units):
             yield found
 
 
-def _written(project: Project, done: list[Deed]) -> dict[object, Owner]:
+def _units(project: Project, site: TaskSite) -> Iterator[tuple[Class, Owner]]:
+    """The objects of the project that a dependency yields inside their own block: units of work."""
+    handler = root(site)
+    for parameter in handler.function.parameters if handler.function is not None else ():
+        for value in project.names.parameter(parameter, handler):
+            whose = owner(project, value) if isinstance(value, Instance) else None
+            if whose is not None and isinstance(value, Instance):
+                yield value.klass, whose
+
+
+def _whose(project: Project, deed: Deed, units: tuple[tuple[Class, Owner], ...]) -> Owner | None:
+    """The dependency that the session of a deed comes from, also by the unit of work that made it."""
+    session = session_of(project, deed)
+    birth = session.birth if session is not None else None
+    made_in = birth.frame.function.owner if birth is not None and birth.frame.function is not None else ""
+    by_unit = (whose for klass, whose in units if made_in and klass.qualname == made_in)
+    return owner_of(project, session) or next(by_unit, None)
+
+
+def _written(
+    project: Project, done: list[Deed], units: tuple[tuple[Class, Owner], ...]
+) -> dict[object, Owner]:
     found: dict[object, Owner] = {}
     for deed in done:
         if writes(project, deed):
-            whose = owner_of(project, session_of(project, deed))
+            whose = _whose(project, deed, units)
             if whose is not None and not whose.function_scope:
                 found.setdefault(whose.provider.function, whose)
     return found
@@ -179,10 +204,12 @@ def _changed(project: Project, site: TaskSite) -> dict[object, Owner]:
     return found
 
 
-def _may_be_committed(project: Project, done: list[Deed], found: Owner) -> bool:
+def _may_be_committed(
+    project: Project, done: list[Deed], found: Owner, units: tuple[tuple[Class, Owner], ...]
+) -> bool:
     """True where the handler commits, or gives the session to somebody who may."""
     for deed in done:
-        whose = owner_of(project, session_of(project, deed))
+        whose = _whose(project, deed, units)
         if whose is not None and whose.provider.function is found.provider.function:
             if deed.last in ("commit", "begin", "begin_nested"):
                 return True
