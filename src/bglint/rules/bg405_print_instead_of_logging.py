@@ -13,7 +13,8 @@ from bglint.reach import Contact
 from bglint.rule import finding, rule
 from bglint.rules._loggers import Logger, is_local, logger
 from bglint.sites import TaskSite
-from bglint.values import Frame, Outside
+from bglint.spreading import keywords
+from bglint.values import Frame, Outside, Values
 
 CURE = "Use the module's logger: `logger.info(...)`, and `logger.exception(...)` in an `except`."
 
@@ -90,14 +91,22 @@ def _prints(project: Project, site: TaskSite) -> list[Contact]:
 
 def _is_report(project: Project, contact: Contact) -> bool:
     """Not a print into a file, nor one of another process."""
-    file = contact.node.keyword("file")
-    if contact.visit.where == "process" or any(a.star == "**" for a in contact.node.arguments):
+    file, frame = contact.node.keyword("file"), contact.visit.frame
+    if contact.visit.where == "process":
         return False
-    return file is None or _is_console(project, file, contact.visit.frame)
+    if file is not None:
+        return _is_console(project.evaluate(file, frame))
+    spread = (argument.value for argument in contact.node.arguments if argument.star == "**")
+    return all(_names_no_file(project, options, frame) for options in spread)
 
 
-def _is_console(project: Project, file: t.Expr, frame: Frame) -> bool:
-    values = project.evaluate(file, frame)
+def _names_no_file(project: Project, options: t.Expr, frame: Frame) -> bool:
+    """True for `**options` of which all are known, without a file among them: `info("done", flush=True)`."""
+    given, closed = keywords(project.names, options, frame)
+    return _is_console(given["file"]) if "file" in given else closed
+
+
+def _is_console(values: Values) -> bool:
     return any(isinstance(v, Outside) and v.name in ("sys.stdout", "sys.stderr") for v in values)
 
 
