@@ -47,7 +47,7 @@ def own_backgrounds(project: Project, route: t.Function) -> Iterator[Own]:
         later = list(_set_before(leaves, route)) if responses else []
         for node in later:
             yield from _assigned(project, node, leaves, frame)
-        for value in responses if not later else ():
+        for value in responses if not later and not _is_mended(project, leaves, frame) else ():
             for own in _built(project, value, leaves, frame):
                 yield replace(own, doubtful=own.doubtful or len(responses) > 1)
 
@@ -71,6 +71,18 @@ def _set_before(leaves: t.Return, route: t.Function) -> Iterator[t.Assign]:
 def _is_background_of(target: t.Expr, name: str) -> bool:
     is_background = isinstance(target, t.Attribute) and target.name == "background"
     return is_background and isinstance(target.value, t.Name) and target.value.id == name  # type: ignore[attr-defined]
+
+
+def _is_mended(project: Project, leaves: t.Return, route: Frame) -> bool:
+    """`attach(response, tasks)`: a helper is given both, and may put them together."""
+    if not isinstance(leaves.value, t.Name):
+        return False
+    for call in project.nodes_of(route, t.Call):
+        given = [argument.value for argument in call.arguments]
+        others = [x for x in given if not (isinstance(x, t.Name) and x.id == leaves.value.id)]
+        if len(others) < len(given) and any(leads_to_injected(project, other, route) for other in others):
+            return True
+    return False
 
 
 def _assigned(project: Project, node: t.Assign, leaves: t.Return, route: Frame) -> Iterator[Own]:
