@@ -14,7 +14,7 @@ BOUND_TO_A_LOOP = (
     "httpx.AsyncClient", "aiohttp.ClientSession", "openai.AsyncOpenAI", "anthropic.AsyncAnthropic",
     "sqlalchemy.ext.asyncio.AsyncEngine", "sqlalchemy.ext.asyncio.AsyncSession",
     "sqlalchemy.ext.asyncio.async_sessionmaker", "redis.asyncio.Redis", "asyncpg.Pool", "databases.Database",
-    "motor.motor_asyncio.AsyncIOMotorClient", "elasticsearch.AsyncElasticsearch",
+    "motor.motor_asyncio.AsyncIOMotorClient", "pymongo.AsyncMongoClient", "elasticsearch.AsyncElasticsearch",
 )  # fmt: skip
 MOST_FRAMES = 200
 

@@ -140,10 +140,10 @@ def _coroutines(project: Project, expr: t.Expr | None, frame: Frame) -> Iterator
         for part in parts:
             yield from _coroutines(project, part, frame)
     elif isinstance(expr, t.Await):
-        if _is_coroutine(project.evaluate(expr, frame)) and isinstance(expr.value, t.Call):
+        if _is_coroutine(project, project.evaluate(expr, frame)) and isinstance(expr.value, t.Call):
             yield expr.value
     elif isinstance(expr, t.Call) and (
-        _is_coroutine(project.evaluate(expr, frame)) or is_outside_coroutine(project, expr, frame)
+        _is_coroutine(project, project.evaluate(expr, frame)) or is_outside_coroutine(project, expr, frame)
     ):
         yield expr
 
@@ -159,8 +159,16 @@ def _alternatives(expr: t.Expr | None) -> tuple[t.Expr, ...]:
     return ()
 
 
-def _is_coroutine(values: Values) -> bool:
-    return bool(values) and all(isinstance(value, Coroutine) for value in values)
+def _is_coroutine(project: Project, values: Values) -> bool:
+    return bool(values) and all(
+        isinstance(value, Coroutine) and not _is_made_sync(project, value.func) for value in values
+    )
+
+
+def _is_made_sync(project: Project, value: Func) -> bool:
+    """True below a decorator such as `@async_to_sync`, whose function runs the coroutine itself."""
+    facts = (project.knowledge.fact(name.removesuffix("()")) for name in value.decorators)
+    return any(fact is not None and fact.wraps is not None and not fact.is_async for fact in facts)
 
 
 def _asks_first(function: t.Function, frame: Frame) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bglint import tree as t
@@ -21,6 +22,7 @@ BACK_TO_THE_LOOP = (
     "asyncio.AbstractEventLoop.call_soon_threadsafe", "anyio.from_thread.run", "anyio.from_thread.run_sync",
     "asyncio.run_coroutine_threadsafe",
 )  # fmt: skip
+_LOOPS = re.compile(r"asyncio\.|anyio\.|.*\brun(_\w+)?$")
 ASKS_FOR_A_LOOP = ("get_running_loop", "get_event_loop", "current_task", "is_running")
 
 
@@ -29,10 +31,11 @@ def wrong_event_loop(project: Project) -> Iterator[Finding]:
     """A task starts an event loop where one runs already, or asks for one where there is none.
 
     ## What it does
-    In what an `async def` task runs: `asyncio.run`, `run_until_complete`, `anyio.run`. In what a `def` task runs, in
-    its thread: `asyncio.create_task`, `ensure_future`, `gather`, `get_running_loop`, `get_event_loop`, and `set`,
-    `release` or `put_nowait` of an asyncio object that belongs to the app's loop. As a warning: an `asyncio.run` (or a loop of
-    its own) in a `def` task whose coroutine uses a client, an engine or a lock that the app's loop uses, too.
+    In what an `async def` task runs: `asyncio.run`, `run_until_complete`, `anyio.run`, `anyio.from_thread.run`, asgiref's
+    `async_to_sync`. In what a `def` task runs, in its thread: `asyncio.create_task`, `ensure_future`, `gather`,
+    `get_running_loop`, `get_event_loop`, and `set`, `release` or `put_nowait` of an asyncio object that belongs to the
+    app's loop. As a warning: an `asyncio.run` (or a loop of its own) in a `def` task whose coroutine uses a client, an
+    engine or a lock that the app's loop uses, too. An engine with `poolclass=NullPool` keeps nothing and is left alone.
 
     ## Why is this bad?
     The server's event loop runs in one thread. Inside of it a second loop is refused:
@@ -104,7 +107,7 @@ def wrong_event_loop(project: Project) -> Iterator[Finding]:
             _second_loop(project, m) for m in meetings(project, lambda c: _starts_second_loop(project, c))
         )
     yield from (_no_loop(project, m) for m in meetings(project, lambda c: _has_no_loop(project, c)))
-    for meeting in meetings(project, lambda c: c.effect == "loop" and c.visit.where == "thread"):
+    for meeting in meetings(project, _starts_own_loop):
         yield from _shared_object(project, meeting)
 
 
@@ -116,6 +119,11 @@ def _loops_are_patched(project: Project) -> bool:
 def _starts_second_loop(project: Project, contact: Contact) -> bool:
     on_loop = contact.effect == "loop" and contact.visit.where == "event loop"
     return on_loop and not _asked_before(project, contact)
+
+
+def _starts_own_loop(contact: Contact) -> bool:
+    is_own = contact.name not in BACK_TO_THE_LOOP
+    return contact.effect == "loop" and contact.visit.where == "thread" and is_own
 
 
 def _has_no_loop(project: Project, contact: Contact) -> bool:
@@ -160,10 +168,21 @@ def _asked_before(project: Project, contact: Contact) -> bool:
     function = contact.visit.frame.function
     if function is None:
         return False
-    tried = [n for n in t.nodes_of(function, t.Guard) if n.handlers]
+    tried = [n for n in t.nodes_of(function, t.Guard) if any(map(_goes_another_way, n.handlers))]
     tested = [n for n, _ in project.chain(contact.node, function) if isinstance(n, t.Branch)]
     asked = [*(part for guard in tried for part in guard.body), *(branch.test for branch in tested)]
     return any(map(_is_question, t.walk(*asked)))
+
+
+def _goes_another_way(handler: t.Handler) -> bool:
+    """True for `except RuntimeError`, and for one of any failure that gives an answer or does something with loops."""
+    if any(
+        t.last_name(kind) == "RuntimeError" for kind in t.walk(*handler.types) if isinstance(kind, t.Expr)
+    ):
+        return True
+    calls = (dotted(part.func) for part in t.walk(*handler.body) if isinstance(part, t.Call))
+    answers = any(isinstance(part, t.Assign | t.Return) for part in t.walk(*handler.body))
+    return answers or any(_LOOPS.match(name) for name in calls)
 
 
 def _is_question(node: t.Node) -> bool:
