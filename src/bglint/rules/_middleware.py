@@ -11,7 +11,7 @@ from bglint.frozen import by_value
 from bglint.model import Span
 from bglint.program import Module
 from bglint.project import Project
-from bglint.values import Cls, Frame, Func, Outside, Value
+from bglint.values import Cls, Frame, Func, Value
 
 BASE = "starlette.middleware.base.BaseHTTPMiddleware"
 _BASES = (BASE, "fastapi.middleware.base.BaseHTTPMiddleware")
@@ -52,13 +52,21 @@ def _decorated(project: Project) -> Iterator[Middleware]:
                 yield Middleware(frame.path, span, text, _condition(project, frame.path, span.line))
 
 
-def _is_http(decorator: t.Call) -> bool:
+def _is_http(decorator: t.Expr) -> bool:
+    """`app.middleware("http")`."""
+    if not isinstance(decorator, t.Call):
+        return False
     kind = decorator.argument(0, "middleware_type")
     named = isinstance(decorator.func, t.Attribute) and decorator.func.name == "middleware"
     return named and isinstance(kind, t.Constant) and kind.value == "http"
 
 
-_ADDING = r"\b(add_middleware|Middleware)\("
+_ADDING = (
+    r"\b(add_middleware|Middleware)\("
+    r"|\.middleware\(\s*[\"']http[\"']\s*\)\s*\("  # app.middleware("http")(log)
+    r"|=\s*[\w.]+\(\s*(?:app\s*=\s*)?\w*app\b"  # asgi = Log(app)
+)
+_APPS = ("fastapi.FastAPI", "fastapi.applications.FastAPI", "starlette.applications.Starlette")
 
 
 def _added_in_functions(project: Project) -> Iterator[Middleware]:
@@ -85,30 +93,48 @@ def _statements(project: Project, module: Module) -> Iterator[tuple[t.Statement,
 
 def _adding(nodes: Iterable[t.Node]) -> Iterator[t.Call]:
     for node in nodes:
-        if isinstance(node, t.Call) and isinstance(node.func, t.Attribute | t.Name):
-            name = node.func.name if isinstance(node.func, t.Attribute) else node.func.id
-            if name in ("add_middleware", "Middleware"):
-                yield node
+        if isinstance(node, t.Call) and (_adds(node) or _is_http(node.func) or node.argument(0, "app")):
+            yield node
+
+
+def _adds(call: t.Call) -> bool:
+    return t.last_name(call.func) in ("add_middleware", "Middleware")
 
 
 def _of(project: Project, call: t.Call, frame: Frame, source: t.Source) -> Iterator[Middleware]:
-    given = call.argument(0, "middleware_class")
-    for value in project.evaluate(given, frame) if given is not None else ():
+    if _is_http(call.func):
+        handlers = (v for a in call.arguments[:1] for v in project.evaluate(a.value, frame))
+        if any(isinstance(value, Func) and _lets_through(value.function) for value in handlers):
+            yield _at(project, call, source)
+        return
+    for value in project.evaluate(_class_given(project, call, frame), frame):
         if project.is_a(value, *_BASES) and all(
             map(_lets_through, _dispatching(project, value, call, frame))
         ):
             yield _place(project, value, call, source)
 
 
+def _class_given(project: Project, call: t.Call, frame: Frame) -> t.Expr | None:
+    """`Log` of `app.add_middleware(Log)`, `Middleware(Log)`, and of `Log(app)`, which is served in place of the app."""
+    if _adds(call):
+        return call.argument(0, "middleware_class")
+    around = project.evaluate(call.argument(0, "app"), frame)
+    return call.func if any(project.is_a(value, *_APPS) for value in around) else None
+
+
 def _place(project: Project, value: Value, call: t.Call, source: t.Source) -> Middleware:
-    program = project.program
-    here = program.span(call, source)
-    condition = _condition(project, source.path, here.line)
+    here = _at(project, call, source)
     if isinstance(value, Cls):
-        span = program.span(t.Node(value.klass.at), value.klass.source)
-        return Middleware(value.klass.source.path, span, value.klass.name, condition)
-    assert isinstance(value, Outside)
-    return Middleware(source.path, here, program.source_text(call, source), condition)
+        span = project.program.span(t.Node(value.klass.at), value.klass.source)
+        return Middleware(value.klass.source.path, span, value.klass.name, here.condition)
+    return here
+
+
+def _at(project: Project, call: t.Call, source: t.Source) -> Middleware:
+    """A middleware that is named by the call that adds it."""
+    span = project.program.span(call, source)
+    condition = _condition(project, source.path, span.line)
+    return Middleware(source.path, span, project.program.source_text(call, source), condition)
 
 
 # ------------------------------------------------------------- what it does, and when
