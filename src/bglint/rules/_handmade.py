@@ -39,7 +39,8 @@ def uses_in(function: t.Function, frame: Frame, mentions: set[int]) -> Iterator[
 
 def mentions_of(project: Project, call: t.Node, function: t.Function, frame: Frame) -> list[t.Expr]:
     """The expressions of a function that stand for the object made by a call, each as a whole: `tasks or made`."""
-    found = [node for node in t.nodes_of(function, t.Expr) if _is_it(project, node, call, frame)]
+    targets = {target for node in t.nodes_of(function, t.Assign) for target in node.targets}
+    found = [n for n in t.nodes_of(function, t.Expr) if n not in targets and _is_it(project, n, call, frame)]
     return [node for node in found if parent(node, function) not in found]
 
 

@@ -46,7 +46,10 @@ def kept_on_self(project: Project, site: TaskSite) -> Kept | None:
         return None
     target = held[0].targets[0]
     assert isinstance(target, t.Attribute)
-    spare = any(_names_parameter(node, method) for node in mentions)
+    spare = any(_names_parameter(node, method) for node in mentions) or any(
+        node.name == target.name and _is_left_out(project, node, method, birth.frame)
+        for node in t.nodes_of(method, t.Attribute)
+    )
     built = tuple(_built(project, site)) if spare else ()
     return Kept(target.name, birth.node, birth.frame, method, held[0], spare, built)
 
@@ -62,6 +65,14 @@ def _built(project: Project, site: TaskSite) -> Iterator[tuple[t.Node, Frame]]:
 def _names_parameter(node: t.Expr, method: t.Function) -> bool:
     names = {parameter.name for parameter in method.parameters[1:]}
     return any(isinstance(part, t.Name) and part.id in names for part in t.walk(node))
+
+
+def _is_left_out(project: Project, node: t.Attribute, method: t.Function, frame: Frame) -> bool:
+    """`self.tasks = tasks` below `if tasks:`, where none were given."""
+    above = parent(node, method)
+    if not isinstance(above, t.Assign) or above in project.nodes(frame):
+        return False
+    return project.evaluate(above.value, frame) == (Const(value=None),)
 
 
 def _is_nothing_else(project: Project, site: TaskSite, call: t.Call) -> bool:
@@ -105,7 +116,7 @@ def _in_function(project: Project, kept: Kept, function: t.Function) -> Iterator
     mine = {id(node) for node in nodes if id(node) in read and _may_be(project, node, kept, frame)}
     yield from uses_in(function, frame, mine)
     for node in nodes:
-        if id(node) not in read and not _is_of_other_class(node, kept, function):
+        if id(node) not in read and not _is_of_no_account(project, node, kept, function):
             yield Use("escapes", node, frame)
 
 
@@ -114,11 +125,12 @@ def _is_set(node: t.Attribute, function: t.Function) -> bool:
     return isinstance(above, t.Assign) and node in above.targets
 
 
-def _is_of_other_class(node: t.Attribute, kept: Kept, function: t.Function) -> bool:
-    """True for the construction itself, and for what other classes call by the same name."""
-    above = parent(node, function)
-    own = above is kept.node
-    return own or (_is_self(node.value, function) and function.owner != kept.method.owner)
+def _is_of_no_account(project: Project, node: t.Attribute, kept: Kept, function: t.Function) -> bool:
+    """True for the construction itself, for what does not come to pass beside it, and for namesakes of other classes."""
+    if function is kept.method:
+        own = parent(node, function) is kept.node
+        return own or _is_left_out(project, node, function, kept.frame)
+    return _is_self(node.value, function) and function.owner != kept.method.owner
 
 
 def _is_self(expr: t.Expr, function: t.Function) -> bool:
