@@ -26,10 +26,10 @@ def middleware_breaks_tasks(project: Project) -> Iterator[Finding]:
     """With this middleware and this Starlette, the exception of a task vanishes without a trace.
 
     ## What it does
-    Finds `@app.middleware("http")` (also called by hand) and classes on `BaseHTTPMiddleware` in a project with background tasks, where the
-    installed Starlette is below 0.46. Reported once, and only where the version is known: read from Starlette's own
-    pin, or from FastAPI's (0.108 to 0.115.9 can only have Starlette 0.29 to 0.45). Silent for one that never mentions
-    `call_next`: behind it nothing runs.
+    Finds `@app.middleware("http")` (also called by hand) and classes on `BaseHTTPMiddleware` in a project with
+    background tasks, where the installed Starlette is below 0.46. Reported once, and only where the version is known:
+    read from Starlette's own pin, or from FastAPI's (0.108 to 0.115.9 can only have Starlette 0.29 to 0.45). Silent
+    for one that never mentions `call_next`: behind it nothing runs.
 
     ## Why is this bad?
     From 0.29 to 0.45 the middleware keeps whatever a task raises to itself: no log line, no exception handler, no

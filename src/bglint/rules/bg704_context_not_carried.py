@@ -10,10 +10,12 @@ from bglint.model import Finding
 from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
+from bglint.rules._injection import called_by_fastapi
 from bglint.steps import Outer
 from bglint.values import Frame, Outside
 
 CURE = "Pass the value to the task as an argument; or set the variable in an `async def` dependency."
+DEPTH = 3
 _SET = re.compile(r"\.set\(")
 _VARIABLE = "contextvars.ContextVar"
 
@@ -23,7 +25,8 @@ def context_not_carried(project: Project) -> Iterator[Finding]:
     """The task reads a context variable that was set in a copy of the context.
 
     ## What it does
-    Finds tasks that read a `ContextVar` which the project sets only in `def` handlers and `def` dependencies.
+    Finds tasks that read a `ContextVar` which the project sets only in `def` handlers and `def` dependencies, or in
+    what these alone call.
     Off by default: it is a question.
 
     ## Why is this bad?
@@ -90,7 +93,7 @@ def _is_lost(project: Project, contact: Contact) -> bool:
     variable = _variable(contact.value)
     if variable is None or _sets(project, contact.visit, variable):
         return False
-    setters = _setters(project, variable, _name(contact))
+    setters = _setters(project, variable, _names(project, contact, variable))
     return bool(setters) and all(_in_copy(project, function) for function in setters)
 
 
@@ -111,23 +114,32 @@ def _sets_here(project: Project, frame: Frame, variable: t.Node) -> bool:
     return any(o.value.name == f"{_VARIABLE}.set" and _variable(o.value) is variable for o in outers)
 
 
-def _name(contact: Contact) -> str:
-    """What the variable is called where the task reads it."""
+def _names(project: Project, contact: Contact, variable: t.Node) -> set[str]:
+    """What the variable is called where the task reads it, and where it is made."""
     read = contact.node.func
-    return t.last_name(read.value) if isinstance(read, t.Attribute) else ""
+    names = {t.last_name(read.value)} if isinstance(read, t.Attribute) else set()
+    birth = contact.value.of.birth if contact.value.of is not None else None
+    made_in = project.program.module(birth.frame.path) if birth is not None else None
+    for statement in project.module_statements(made_in) if made_in is not None else ():
+        if isinstance(statement, t.Assign) and statement.value is variable:
+            names |= {t.last_name(target) for target in statement.targets}
+    return names - {""}
 
 
-def _setters(project: Project, variable: t.Node, name: str) -> list[t.Function]:
+def _setters(project: Project, variable: t.Node, names: set[str]) -> list[t.Function]:
     """The functions that set the variable, in modules that speak of it."""
-    modules = project.modules(rf"\b{name}\b" if name else _SET.pattern)
+    modules = project.modules(rf"\b({'|'.join(sorted(names))})\b" if names else _SET.pattern)
     functions = (f for m in modules for f in project.roles.functions_in(m, m.lines_with(_SET)))
     return [f for f in functions if _sets_here(project, project.frame(f), variable)]
 
 
-def _in_copy(project: Project, function: t.Function) -> bool:
-    """True for a `def` handler or dependency: it runs in a thread, in a copy of the context."""
-    role = project.role(function)
-    return role is not None and role.kind in ("route", "dependency") and not function.is_async
+def _in_copy(project: Project, function: t.Function, depth: int = DEPTH) -> bool:
+    """True where only `def` handlers and dependencies come here: they run in a thread, in a copy of the context."""
+    role = called_by_fastapi(project, function)
+    if role is not None:
+        return role.kind in ("route", "dependency") and not function.is_async
+    callers = project.roles.callers(function) if depth else ()
+    return bool(callers) and all(_in_copy(project, caller.chain[-1], depth - 1) for caller in callers)
 
 
 def _told(project: Project, contact: Contact) -> Finding:
