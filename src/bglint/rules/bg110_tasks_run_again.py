@@ -6,16 +6,18 @@ import re
 from collections.abc import Iterator
 
 from bglint import tree as t
+from bglint.calling import handed_back
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted, name_of
 from bglint.rule import registry, rule
 from bglint.rules._handmade import Shared, Use, shared, uses_in
 from bglint.rules._helpers import has_role, is_called_without
 from bglint.rules._injection import outer
+from bglint.rules._one_object import is_kept
 from bglint.rules._responses import Background, backgrounds
 from bglint.rules._told import sentence, told
 from bglint.sites import TASKS
-from bglint.values import Birth, Frame, Instance
+from bglint.values import Birth, Frame, Func, Instance, Value
 
 _ANNOTATED = re.compile("BackgroundTasks")
 _CURE = "take a `{name}: BackgroundTasks` parameter in the route: FastAPI makes a new one for each request"
@@ -89,11 +91,11 @@ def tasks_run_again(project: Project) -> Iterator[Finding]:
     The witness sends two requests with one task each and counts more than two runs.
     `BackgroundTasks.__call__` in starlette/background.py goes through the list and leaves it as it is.
     """
-    for kept in shared(project):
-        if kept.having("runs"):
-            yield _kept(project, kept)
+    run = [kept for kept in shared(project) if kept.having("runs")]
+    yield from (_kept(project, kept) for kept in run)
     for background in backgrounds(project):
         yield from _of_shared_object(project, background)
+        yield from _handed_out(project, background, {kept.call for kept in run})
     for function in project.functions(r"BackgroundTasks\(\)"):
         yield from _defaults(project, function)
     for name in _annotated_names(project):
@@ -168,6 +170,44 @@ def _is_kept_by_a_module(project: Project, expr: t.Expr, frame: Frame) -> bool:
 
 def _is_made_once(birth: Birth) -> bool:
     return birth.frame.function is not None and birth.frame.function.name == "__init__"
+
+
+# ------------------------------------------------- handed out by a function or method
+
+
+def _handed_out(project: Project, background: Background, known: set[t.Call]) -> Iterator[Finding]:
+    """`background=mailer.later(to)`, which gives the object of the class or module, or of an object made once."""
+    for value in _given_back(project, background):
+        birth = value.birth
+        if not project.is_a(value, *TASKS) or birth is None or birth.node in known:
+            continue
+        if is_kept(project, birth) and not _is_renewed(project, birth):
+            yield _shared(project, background, birth)
+            return
+
+
+def _given_back(project: Project, background: Background) -> Iterator[Value]:
+    call, frame = background.value, background.frame
+    for func in project.evaluate(call.func, frame) if isinstance(call, t.Call) else ():
+        if isinstance(func, Func) and isinstance(call, t.Call):
+            yield from handed_back(project.names, project.bind(func, *project.arguments(call, frame)))
+
+
+def _shared(project: Project, background: Background, birth: Birth) -> Finding:
+    name = dotted(background.value)
+    message = (
+        f"`{name}` gives an object that lives as long as the server and keeps the tasks of all requests: "
+        "every response that runs it runs all of them again"
+    )
+    cure = "make a new `BackgroundTasks()` for each response, or take the one that FastAPI injects"
+    return told(project, "BG110", background.value, background.frame, message, cure)
+
+
+def _is_renewed(project: Project, birth: Birth) -> bool:
+    """True where somebody puts a new object in its place, or takes the tasks out of it."""
+    line = r"=[^=\n]*BackgroundTasks\(\)|\.tasks\s*(?:=[^=]|\.\s*(?:clear|pop)\b)"
+    elsewhere = (f for f in project.functions(line) if f is not birth.frame.function)
+    return any(f.source.path == birth.frame.path for f in elsewhere)
 
 
 # ------------------------------------------------------------ a helper's default
