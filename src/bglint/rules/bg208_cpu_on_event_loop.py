@@ -10,12 +10,11 @@ from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, blocking_again, number
-from bglint.rules._loops import at_least, is_range
+from bglint.rules._long_loops import Turning, long_loops
 from bglint.rules._offload import blocked
 from bglint.rules._weight import a_queue
 from bglint.values import Items
 
-MANY_TURNS = 1_000_000
 _LEVELS: dict[str, Level] = {"heavy": "error", "medium": "warning"}
 
 
@@ -25,8 +24,8 @@ def cpu_on_event_loop(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds hard computing in what an `async def` task runs, at any depth. Errors: password hashing and key derivation,
-    training and inference of models, video and audio work, a loop over a `range` of a million turns or more that
-    awaits nothing. Warnings: images, PDFs, dataframes, embeddings, compression of large data.
+    training and inference of models, video and audio work, a loop of a million turns or more that awaits nothing: over a
+    `range`, over several in each other, in a comprehension or `sum(...)`, with a counter. Warnings: images, PDFs, dataframes, embeddings, compression of large data.
 
     ## Why is this bad?
     An `async def` task runs on the event loop, the one thread that serves all requests. While it computes, the
@@ -100,55 +99,23 @@ def _is_of_lists(project: Project, meeting: Meeting) -> bool:
 
 
 def _long_loops(project: Project) -> Iterator[Finding]:
-    seen: set[t.For] = set()
+    seen: set[t.Node] = set()
     for site in project.sites:
         for visit in project.visits(site):
-            for loop in _loops(project, visit):
+            for loop in long_loops(project, visit.frame) if visit.where == "event loop" else ():
                 if loop not in seen:
                     seen.add(loop)
                     yield _long_loop(project, loop, visit)
 
 
-def _loops(project: Project, visit: Visit) -> Iterator[t.For]:
-    function = visit.frame.function
-    if visit.where != "event loop" or function is None:
-        return
-    for node in project.nodes_of(visit.frame, t.For):
-        if _turns(project, node, visit) >= MANY_TURNS and not _gives_way(node):
-            yield node
-
-
-def _turns(project: Project, loop: t.For, visit: Visit) -> float:
-    iterable = loop.iterable
-    if isinstance(iterable, t.Call) and is_range(project, iterable, visit.frame):
-        return at_least(project, iterable, visit.frame)
-    return 0
-
-
-def _gives_way(loop: t.For) -> bool:
-    """True where the loop lets others run, or may be left early."""
-    return any(
-        isinstance(node, (t.Await, t.Break, t.Return, t.Yield))
-        or (isinstance(node, (t.For, t.With)) and node.is_async)
-        for node in t.walk(*loop.body)
-    )
-
-
-def _long_loop(project: Project, loop: t.For, visit: Visit) -> Finding:
-    task = project.task_name(visit.site)
+def _long_loop(project: Project, loop: Turning, visit: Visit) -> Finding:
+    what = "loop" if isinstance(loop, t.For | t.While) else "expression"
     message = (
-        f"This loop turns a million times or more on the event loop, in the async task `{task}`: "
-        "until it is through, the server answers nobody."
+        f"This {what} turns a million times or more on the event loop, in the async task "
+        f"`{project.task_name(visit.site)}`: until it is through, the server answers nobody."
     )
-    cure = f"Move it to a process: `await anyio.to_process.run_sync(...)`; or hand it to {a_queue(project, visit.frame)}."
+    queue = a_queue(project, visit.frame)
+    cure = f"Move it to a process: `await anyio.to_process.run_sync(...)`; or hand it to {queue}."
     return finding(
-        project,
-        "BG208",
-        loop,
-        visit.frame,
-        message,
-        cure,
-        site=visit.site,
-        visit=visit,
-        last="turns without a pause",
-    )
+        project, "BG208", loop, visit.frame, message, cure, site=visit.site, visit=visit, last="turns without a pause",
+    )  # fmt: skip
