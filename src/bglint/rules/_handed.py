@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bglint import members
 from bglint import tree as t
 from bglint.project import Project
 from bglint.reach import Visit
@@ -85,7 +86,7 @@ def _captured(project: Project, nested: Func, closure: Frame) -> Iterator[Value]
             yield from spread(project.evaluate(told, inside) if of_outside else values)
 
 
-def fact(name: t.Name, function: t.Function) -> t.Attribute | None:
+def fact(name: t.Expr, function: t.Function) -> t.Attribute | None:
     """`file.name` around `file`: what a closed file tells as well."""
     read = parent(name, function)
     return read if isinstance(read, t.Attribute) and read.name in _FACTS else None
@@ -116,10 +117,33 @@ def kept(project: Project, site: TaskSite) -> Iterator[Value]:
     for visit in project.visits(site):
         for node in project.nodes_of(visit.frame, t.Attribute):
             holders = [v for v in project.evaluate(node.value, visit.frame) if isinstance(v, Instance)]
-            for value in spread(project.evaluate(node, visit.frame) if holders else ()):
+            for value in _read(project, node, visit.frame, holders) if holders else ():
                 field = value if value.birth is not None else _field(project, value, node.name, holders)
-                if field.birth is not None and field.birth.frame.function not in own:
+                born = field.birth or (field.of.birth if isinstance(field, Outside) and field.of else None)
+                if born is not None and born.frame.function not in own:
                     yield field
+
+
+def _read(project: Project, node: t.Attribute, frame: Frame, holders: list[Instance]) -> Iterator[Value]:
+    """What a field holds, or what of it is asked for; what a record was given says more than the record itself."""
+    told = fact(node, frame.function) if frame.function is not None else None
+    yield from spread(project.evaluate(told or node, frame))
+    for holder in holders:
+        birth = holder.birth
+        if birth is not None and isinstance(birth.node, t.Call) and _is_record(project, holder):
+            yield from spread(project.evaluate(_given(birth.node, holder, node.name), birth.frame))
+
+
+def _is_record(project: Project, holder: Instance) -> bool:
+    """True for a dataclass, model or named tuple: what it is given is what it holds."""
+    return members.method(project.names, holder.klass, "__init__") is None
+
+
+def _given(call: t.Call, holder: Instance, name: str) -> t.Expr | None:
+    """The argument for a field, given by name or by its place in the class."""
+    entries = holder.klass.entry.members if holder.klass.entry is not None else ()
+    fields = [entry.name for entry in entries if entry.kind == "assign"]
+    return call.argument(fields.index(name), name) if name in fields else call.keyword(name)
 
 
 def _field(project: Project, value: Value, name: str, holders: list[Instance]) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import cast
@@ -13,7 +14,7 @@ from bglint.rule import finding, rule
 from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
 from bglint.rules._foreign_loop import below
-from bglint.rules._handed import cancelled_there, fact, handed, worked_with
+from bglint.rules._handed import cancelled_there, fact, handed, kept, worked_with
 from bglint.rules._owners import closes, is_resource, leaves_open
 from bglint.rules._temporary import is_kept, is_path, sources
 from bglint.rules._uploads import upload_of
@@ -138,7 +139,8 @@ def _closed_by(project: Project, site: TaskSite) -> set[Birth | None]:
 
 def _closed(project: Project, site: TaskSite) -> Iterator[tuple[Birth, t.Call | None]]:
     """What the request closes and the task is given: where it was bound, and the call that closes it by hand."""
-    for value in (read for each in handed(project, site) for read in _read_of(project, site, each)):
+    given = (read for each in handed(project, site) for read in _read_of(project, site, each))
+    for value in (*given, *kept(project, site)):
         yield from (closed for source in sources(project, value) for closed in _block(project, site, source))
     own = {visit.frame.function for visit in project.visits(site)}
     for value, _ in worked_with(project, site):
@@ -169,6 +171,8 @@ def _block(project: Project, site: TaskSite, value: Value) -> Iterator[tuple[Bir
         return  # BG602 knows more of uploads
     if birth is not None and birth.kind == "call":
         yield from ((birth, close) for close in _closes_by_hand(project, site, value, birth))
+        if _is_of_stack(project, site, value):
+            yield birth, None
     if birth is None or birth.kind != "with" or not isinstance(birth.node, t.WithItem):
         return
     if leaves_open(project, birth.node, birth.frame) or not _ends_before_tasks(project, site, birth.frame):
@@ -179,6 +183,30 @@ def _block(project: Project, site: TaskSite, value: Value) -> Iterator[tuple[Bir
         not generators and is_resource(value, birth.name)
     ):
         yield birth, None
+
+
+def _is_of_stack(project: Project, site: TaskSite, value: Value) -> bool:
+    """True for what `stack.enter_context(...)` gave, where the block of the stack closes it."""
+    entered = value.of if isinstance(value, Outside) and _ENTERED.fullmatch(value.name) else None
+    stack = entered.of if isinstance(entered, Outside) else None
+    birth = stack.birth if stack is not None else None
+    if value.birth is None or birth is None or birth.kind != "with" or birth.frame.function is None:
+        return False
+    taken = any(node.name == "pop_all" for node in t.nodes_of(birth.frame.function, t.Attribute))
+    managers = project.evaluate(_manager(value.birth), value.birth.frame)
+    is_over = _ends_before_tasks(project, site, birth.frame)
+    return not taken and is_over and any(map(is_resource, managers))
+
+
+_ENTERED = re.compile(r"contextlib\.(Async)?ExitStack\.enter_(async_)?context\(\)")
+
+
+def _manager(birth: Birth) -> t.Expr:
+    """What a block has entered, itself or through a stack."""
+    if isinstance(birth.node, t.WithItem):
+        return birth.node.value
+    assert isinstance(birth.node, t.Call)
+    return birth.node.argument(0, "cm") or birth.node
 
 
 def _ends_before_tasks(project: Project, site: TaskSite, frame: Frame) -> bool:
@@ -271,11 +299,11 @@ def _report(project: Project, site: TaskSite, birth: Birth, close: t.Call | None
             close, birth.frame, f"`{name_of(birth.frame)}` closes it with `{dotted(close.func)}`"
         )
         return replace(found, trace=(*found.trace, step))
-    assert isinstance(birth.node, t.WithItem)
-    name, manager, left = birth.name, dotted(birth.node.value), _left(project, birth.frame)
+    manager, left = _manager(birth), _left(project, birth.frame)
+    name = birth.name or dotted(manager)
     message = f"The `with` block closes `{name}` {left}; the task `{task}` {then}."
     cure = f"Open `{name}` in the task, or pass what was read from it."
-    if ("Temporary" in manager and not is_kept(birth.node.value)) or _is_path(project, birth):
+    if ("Temporary" in dotted(manager) and not is_kept(manager)) or _is_path(project, birth):
         message = f"The `with` block deletes `{name}` {left}; the task `{task}` {then}."
         cure = "Keep it until the task is done (`tempfile.mkdtemp()`, `delete=False`), and let the task remove it."
     return finding(project, CODE, site.call, site.frame, message, cure, site=site)
