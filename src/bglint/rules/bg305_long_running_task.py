@@ -10,14 +10,14 @@ from bglint.model import Finding
 from bglint.project import Project
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, reached, unsure
+from bglint.rules._contacts import Meeting, argument, is_none, meetings, reached, unsure
+from bglint.rules._durations import MINUTE, outlasts_a_minute, seconds
 from bglint.rules._environment import from_environment
 from bglint.rules._loops import is_one_text, is_range, length
 from bglint.rules._timeouts import given
 from bglint.rules._weight import SHORT_PROGRAMS, a_queue, program, runs_heavy_program, to_a_queue
 from bglint.values import Frame
 
-MINUTE = 60.0
 FEW = 100
 PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.spawn")
 TRIES = ("attempt", "retry", "trial")
@@ -109,8 +109,8 @@ def long_running_task(project: Project) -> Iterator[Finding]:
 def _sleeps_long(project: Project, contact: Contact) -> bool:
     if contact.effect != "sleep" or not contact.awaited or _in_endless_loop(project, contact):
         return False
-    seconds = number(project, argument(contact, 0, "delay"), contact.visit.frame)
-    return seconds is not None and seconds >= MINUTE
+    delay = seconds(project, argument(contact, 0, "delay"), contact.visit.frame)
+    return delay is not None and delay >= MINUTE
 
 
 def _in_endless_loop(project: Project, contact: Contact) -> bool:
@@ -121,7 +121,9 @@ def _in_endless_loop(project: Project, contact: Contact) -> bool:
 
 
 def _runs_long(project: Project, contact: Contact) -> bool:
-    """A program in a thread: on the event loop it is blocking-process's, and a heavy one heavy-processing's."""
+    """A program of asyncio, or one in a thread: on the event loop that is blocking-process's, and a heavy one heavy-processing's."""
+    if outlasts_a_minute(project, contact):
+        return True
     fact = contact.fact
     if fact is None or fact.effect != "process" or not fact.blocks or contact.visit.where != "thread":
         return False
@@ -135,8 +137,8 @@ def _runs_long(project: Project, contact: Contact) -> bool:
     timeout = given(contact, fact) if fact.timeout else None
     if timeout is None or is_none(project.evaluate(timeout, contact.visit.frame)):
         return not contact.name.startswith("subprocess.Popen.")
-    seconds = number(project, timeout, contact.visit.frame)
-    return seconds is not None and seconds > MINUTE
+    limit = seconds(project, timeout, contact.visit.frame)
+    return limit is not None and limit > MINUTE
 
 
 def _sleep(project: Project, meeting: Meeting) -> Finding:
