@@ -10,6 +10,7 @@ from bglint import Config, lint
 
 APP = """
 import asyncio, time
+import torch
 from dataclasses import dataclass
 from typing import Protocol
 from fastapi import BackgroundTasks, Depends, FastAPI, Request
@@ -105,6 +106,34 @@ SLEEPS = {
         "class Service:\n    def __init__(self, schedule):\n        self.schedule = schedule\n"
         "    def go(self):\n        self.schedule(work)\n",
         "Service(tasks.add_task).go()",
+    ),
+    "a field that FastAPI fills": (
+        "def get_store():\n    return Store()\n\n"
+        "@dataclass\nclass Job:\n    store: Store = Depends(get_store)\n    async def run(self):\n        self.store.read()\n\n"
+        "async def work(job: Job = Depends()):\n    await job.run()\n",
+        "tasks.add_task(work, Job())",
+    ),
+    "kept in the state of the request": (
+        "@app.middleware('http')\nasync def with_store(request: Request, call_next):\n"
+        "    request.state.store = Store()\n    return await call_next(request)\n\n"
+        "async def work(request: Request):\n    request.state.store.read()\n",
+        "tasks.add_task(work, asyncio.current_request())",
+    ),
+    "yielded by a lifespan": (
+        "async def lifespan(app):\n    yield {'store': Store()}\n\n"
+        "async def work(request: Request):\n    request.state.store.read()\n",
+        "tasks.add_task(work, asyncio.current_request())",
+    ),
+    "kept by a singleton": (
+        "class Job:\n    _only = None\n    def __new__(cls):\n        cls._only = super().__new__(cls)\n"
+        "        cls._only.store = Store()\n        return cls._only\n"
+        "    async def run(self):\n        self.store.read()\n",
+        "tasks.add_task(Job().run)",
+    ),
+    "an object whose base hands its calls on": (
+        "class Net(torch.nn.Module):\n    def forward(self, x):\n        Store().read()\n\n"
+        "async def work():\n    net = Net()\n    net(1)\n",
+        "tasks.add_task(work)",
     ),
     "handed back by a thread": (
         "def build():\n    return Store()\n\nasync def work():\n    store = await run_in_threadpool(build)\n    store.read()\n",

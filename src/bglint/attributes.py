@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bglint import members
@@ -14,29 +15,39 @@ from bglint.values import Class, Frame, Instance, Outside, Value, Values, known,
 if TYPE_CHECKING:
     from bglint.names import Names
 
+_CONNECTIONS = (".Request", ".WebSocket", ".HTTPConnection")
 _APPS = ("fastapi.FastAPI", "fastapi.applications.FastAPI", "starlette.applications.Starlette")
 
 
-def is_state(names: Names, value: Value) -> bool:
-    """True for the state of an application: `app.state`, `request.app.state`."""
-    if not isinstance(value, Outside) or not value.name.endswith(".state") or value.of is None:
+def in_state(names: Names, state: Outside, name: str) -> Values:
+    """What the project keeps as `app.state.<name>` or `request.state.<name>`; () where nothing is known of it."""
+    if not _is_state(names, state):
+        return ()
+    found = names.remember(("state", name), lambda: known(unique(list(_in_state(names, name)))))
+    kept = Outside(None, f"{state.name}.{name}", False, state)
+    return tuple(replace(v, of=kept) if isinstance(v, Outside) else v for v in found)
+
+
+def _is_state(names: Names, value: Outside) -> bool:
+    """True for the state of an application or a request: `app.state`, `request.app.state`, `request.state`."""
+    if not value.name.endswith(".state") or value.of is None:
         return False
-    app = value.of
-    is_named = isinstance(app, Outside) and app.name.endswith(
-        (".Request.app", ".WebSocket.app", ".HTTPConnection.app")
-    )
-    return is_named or members.is_a(names, app, *_APPS)
-
-
-def in_state(names: Names, name: str) -> Values:
-    """The values that the project assigns to `.state.<name>`; () where it assigns none that are known."""
-    return names.remember(("app state", name), lambda: known(unique(list(_in_state(names, name)))))
+    owner = value.of
+    is_named = isinstance(owner, Outside) and owner.name.removesuffix(".app").endswith(_CONNECTIONS)
+    return is_named or members.is_a(names, owner, *_APPS)
 
 
 def _in_state(names: Names, name: str) -> Iterator[Value]:
+    """What is assigned to it, or yielded by a lifespan."""
     for target, value, frame in _assignments(names, rf"\.state\.{re.escape(name)}", name):
         if t.last_name(target.value) == "state":
             yield from names.evaluate(value, frame)
+    for frame, nodes in everywhere(names, r"\byield \{"):
+        shown = (node.value for node in nodes if isinstance(node, t.Yield))
+        pairs = (pair for mapping in shown if isinstance(mapping, t.Mapping) for pair in mapping.items)
+        for key, given in pairs:
+            if isinstance(key, t.Constant) and key.value == name:
+                yield from names.evaluate(given, frame)
 
 
 def in_objects(names: Names, klass: Class, name: str) -> Values:

@@ -237,9 +237,9 @@ def apply(
             names, value.target, (*value.positional, *positional), {**dict(value.keywords), **keywords}, birth
         )
     if isinstance(value, Instance):
-        found = members.method(names, value.klass, "__call__")
-        if found is not None:
-            return apply(names, Func(None, found[1], found[0].closure, value), positional, keywords, birth)
+        func = members.called(names, value)
+        if func is not None:
+            return apply(names, func, positional, keywords, birth)
     if isinstance(value, Outside):
         return _plain_outside(names, value, birth)
     return (Unknown(birth),)

@@ -12,7 +12,7 @@ from bglint import attributes, calling, filling, hints
 from bglint import tree as t
 from bglint.memo import memo
 from bglint.outline import Entry
-from bglint.scope import Scope, scope
+from bglint.scope import Binding, Scope, scope
 from bglint.values import (
     Birth,
     Class,
@@ -38,16 +38,15 @@ if TYPE_CHECKING:
     from bglint.names import Names
 
 _PROTOCOLS = ("typing.Protocol", "typing_extensions.Protocol")
+_HANDING_ON = {"torch.nn.Module": "forward", "torch.nn.modules.module.Module": "forward"}
 PROPERTIES = {"property", "cached_property", "computed_field", "hybrid_property"}
 _PROPERTY = re.compile(rb"@[\w.]*(?:property|computed_field)\b(?s:.){0,400}?\bdef\s+(\w+)")
 
 
 def attribute(names: Names, value: Value, name: str) -> Values:
     """What the attribute `name` of a value stands for."""
-    if attributes.is_state(names, value):
-        found = attributes.in_state(names, name)
-        if found:
-            return found
+    if isinstance(value, Outside) and (kept := attributes.in_state(names, value, name)):
+        return kept
     if isinstance(value, Outside):
         dotted = names.knowledge.canonical(f"{value.name}.{name}")
         return (
@@ -151,6 +150,14 @@ def method(
         if function is not None:
             return part, function
     return None
+
+
+def called(names: Names, value: Instance) -> Func | None:
+    """The method that calling an object runs: its `__call__`, or what an outside base hands the call on to."""
+    found = method(names, value.klass, "__call__")
+    if found is None and not set(_HANDING_ON).isdisjoint(bases := outside_bases(names, value.klass)):
+        found = method(names, value.klass, next(_HANDING_ON[base] for base in bases if base in _HANDING_ON))
+    return Func(None, found[1], found[0].closure, value) if found is not None else None
 
 
 @memo
@@ -494,15 +501,21 @@ def _self_bindings(
         if isinstance(node, t.Assign) and node.value is not None and not node.operator:
             for target in node.targets:
                 for left, right in _pairs(target, node.value):
-                    if (
-                        isinstance(left, t.Attribute)
-                        and isinstance(left.value, t.Name)
-                        and left.value.id == self_name
-                    ):
+                    if isinstance(left, t.Attribute) and _is_self(left.value, function, self_name):
                         found.setdefault(left.name, []).append((right, "", node.annotation))
         elif isinstance(node, t.WithItem) and isinstance(node.target, t.Attribute):
             found.setdefault(node.target.name, []).append((node.value, "enter", None))
     return found
+
+
+def _is_self(expr: t.Expr, function: t.Function, self_name: str) -> bool:
+    """`self`; in `__new__` what `super().__new__(cls)` gave, under its name or as an attribute of the class."""
+    if function.name != "__new__":
+        return isinstance(expr, t.Name) and expr.id == self_name
+    values = ((node.value, node.targets) for node in t.nodes_of(function, t.Assign))
+    made = (targets for v, targets in values if isinstance(v, t.Call) and t.last_name(v.func) == "__new__")
+    objects = [target for targets in made for target in targets]
+    return any(type(each) is type(expr) and t.last_name(each) == t.last_name(expr) for each in objects)
 
 
 def _pairs(target: t.Expr, value: t.Expr) -> Iterator[tuple[t.Expr, t.Expr]]:
@@ -550,12 +563,23 @@ def _class_entry(names: Names, module: object, entry: Entry, klass: Class, name:
     block = names.program.statements(module, entry, klass.qualname)  # type: ignore[arg-type]
     for binding in Scope(block).bindings.get(name, []):
         expr = binding.annotation
+        if injected := _injected(names, binding, frame):
+            return injected
         values = names.binding(binding, frame) if binding.value is not None else ()
         solid = tuple(v for v in known(values) if not isinstance(v, Const) and not _is_field(v))
         if not solid and expr is not None:
             return hints.typed(names, expr, frame)
         return values
     return ()
+
+
+def _injected(names: Names, binding: Binding, frame: Frame) -> Values:
+    """What FastAPI gives a field of a class that is a dependency: `session: Session = Depends(get_session)`."""
+    default = binding.value if isinstance(binding.value, t.Call) else None
+    if default is None and not isinstance(binding.annotation, t.Subscript):
+        return ()
+    field = t.Parameter(binding.at, binding.name, binding.annotation, default)
+    return hints.injected(names, field, frame, frame)
 
 
 def _is_field(value: Value) -> bool:

@@ -323,8 +323,8 @@ class Sites:
         self, value: Value, call: t.Call, frame: Frame, function: t.Function, skip: int
     ) -> Frame | None:
         positional, keywords = calling.arguments(self._names, call, frame, skip)
-        if isinstance(value, Instance) and (found := members.method(self._names, value.klass, "__call__")):
-            value = Func(None, found[1], found[0].closure, value)
+        if isinstance(value, Instance):
+            value = members.called(self._names, value) or value
         if isinstance(value, Func) and value.function is not function:
             inner = [v for _, values in (value.closure.bindings if value.closure else ()) for v in values]
             value = next((v for v in inner if isinstance(v, Func) and v.function is function), value)

@@ -123,6 +123,8 @@ class Steps:
             outers.append(Outer(node, value, fact, awaited))
             self._handed_on(node, fact, frame, edges, outers)
             return
+        if isinstance(value, Instance):
+            outers.extend(self._inherited(node, value, awaited))
         positional, keywords = calling.arguments(self._names, node, frame)
         place = self._place(value)
         off_loop = frame.function is not None and node in _run_apart(frame.function)
@@ -131,6 +133,14 @@ class Steps:
                 edges.append(Edge(node, target, place, off_loop))
         if isinstance(value, Partial) and isinstance(value.target, Outside):
             self._call(node, value.target, frame, awaited, dropped, edges, outers)
+
+    def _inherited(self, node: t.Call, value: Instance, awaited: bool) -> Iterator[Outer]:
+        """What calling an object does by an outside base: `model(x)` of a class derived from `torch.nn.Module`."""
+        if members.method(self._names, value.klass, "__call__") is None:
+            for base in members.outside_bases(self._names, value.klass):
+                fact = self._names.knowledge.fact(f"{base}.__call__")
+                if fact is not None:
+                    yield Outer(node, Outside(value.birth, base, True), fact, awaited)
 
     def _place(self, value: Value) -> Place | None:
         if not isinstance(value, Func):
@@ -217,9 +227,8 @@ class Steps:
         elif isinstance(value, Cls):
             yield from self._constructed(value, positional, keywords)
         elif isinstance(value, Instance):
-            found = members.method(self._names, value.klass, "__call__")
-            if found is not None:
-                func = Func(None, found[1], found[0].closure, value)
+            func = members.called(self._names, value)
+            if func is not None:
                 yield from self.entered(func, positional, keywords, births=births)
         elif isinstance(value, (Coroutine, Generator)):
             yield value.call, value.func.function.is_async

@@ -205,7 +205,7 @@ def unique(values: list[Value]) -> Values:
 
 
 def anonymous(value: Value) -> bool:
-    """True for what some outside call or index gave, or an attribute of `app.state`, of a type that has no name."""
+    """True for what some outside call or index gave, or an attribute of a `state`, of a type that has no name."""
     if not isinstance(value, Outside):
         return False
-    return ".app.state." in value.name or (value.instance and value.name.endswith(("()", "[]")))
+    return ".state." in value.name or (value.instance and value.name.endswith(("()", "[]")))

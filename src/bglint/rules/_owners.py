@@ -98,7 +98,8 @@ def _is_function_scoped(project: Project, parameter: t.Node, frame: Frame) -> bo
 
 def _kept_in_state(project: Project, value: Value, name: str) -> Owner | None:
     """The middleware that closes `request.state.db` when the handler has answered."""
-    found = _STATE.fullmatch(value.name) if isinstance(value, Outside) else None
+    kept = [of.name for of in (value, getattr(value, "of", None)) if isinstance(of, Outside)]
+    found = next(filter(None, map(_STATE.fullmatch, kept)), None)
     if found is None:
         return None
     for function in project.functions(rf"\.state\.{found[1]}\.({'|'.join(sorted(CLOSERS))})\("):
