@@ -26,14 +26,29 @@ _VALUE = re.compile(
     r"|subscribe|unsubscribe|renew|settle|capture_payment|create_invoice|ship|deprovision|book)(_|$)"
 )
 
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ANY_WORK = re.compile(r"_*(run|execute|process|perform|handle|call|start|apply|do|work)_*")
+_SERVICE = re.compile(
+    r"(\w+_)?(refund|payment|charge|payout|purchase|withdrawal|provisioning|billing)s?"
+    r"(_(service|processor|runner|job|task|worker|handler|command|use_case|flow|saga))?"
+)
+_PAYING = re.compile(
+    r"^stripe\.(\w+\.)*(paymentintent|payment_intents|charge|charges|refund|refunds|transfer|transfers|payout|payouts)"
+    r"\.(create|capture|confirm)(_async)?$"
+    r"|^razorpay\.Client\.(\w+\.)*(capture|refund)$",
+    re.IGNORECASE,
+)
+"""Calls that move money, in a function of whatever name."""
+
 
 @rule("BG702", level="advice")
 def work_lost_at_restart(project: Project) -> Iterator[Finding]:
     """May this work be lost at a deployment? Nothing but this process remembers it.
 
     ## What it does
-    Asks about tasks that charge, order, provision or otherwise move something of value by a remote call, where nothing
-    has been written to a database or a queue before the answer. Off by default: it is a question.
+    Asks about tasks that charge, order, provision or otherwise move something of value by a remote call, as the names
+    of functions and classes (`charge_card`, `RefundService.run`) or the calls of a payment SDK say, where nothing has
+    been written to a database or a queue before the answer. Off by default: it is a question.
 
     ## Why is this bad?
     The queue of background tasks is a list in memory. When the server restarts between the answer and the task, the
@@ -119,7 +134,20 @@ def _moves(contact: Contact) -> bool:
     if contact.effect != "network" or (contact.fact is not None and contact.fact.mail):
         return False
     frames = [contact.visit.frame, *(hop.frame for hop in contact.visit.hops())]
-    return any(frame.function is not None and _VALUE.search(frame.function.name) for frame in frames)
+    functions = [frame.function for frame in frames if frame.function is not None]
+    return bool(_PAYING.search(contact.name)) or any(map(_speaks_of_value, functions))
+
+
+def _speaks_of_value(function: t.Function) -> bool:
+    """`charge_card`, `handlePayment`; `RefundService.run`, whose method says nothing itself."""
+    name = _snake(function.name)
+    if _VALUE.search(name):
+        return True
+    return bool(_ANY_WORK.fullmatch(name) and _SERVICE.fullmatch(_snake(function.owner.rpartition(".")[2])))
+
+
+def _snake(name: str) -> str:
+    return _HUMP.sub("_", name).lower()
 
 
 def _is_recorded(project: Project, site: TaskSite) -> bool:
