@@ -81,6 +81,13 @@ KEPT = {
         'bus = Bus()\nbus.on("mail", slow)\n',
         "for hook in bus.hooks[kind]:\n    tasks.add_task(hook)",
     ),
+    "a bus with a decorator": (
+        "class Bus:\n    def __init__(self) -> None:\n        self.hooks = defaultdict(list)\n\n"
+        "    def on(self, event: str):\n        def register(hook):\n            self.hooks[event].append(hook)\n"
+        "            return hook\n        return register\n\n"
+        'bus = Bus()\n\n@bus.on("mail")\nasync def mail() -> None:\n    time.sleep(5)\n',
+        "for hook in bus.hooks[kind]:\n    tasks.add_task(hook)",
+    ),
     "an attribute of self": (
         "class Mailer:\n    def __init__(self) -> None:\n        self.hooks = []\n        self.prepare()\n\n"
         "    def prepare(self) -> None:\n        self.hooks.append(slow)\n\nmailer = Mailer()\n",

@@ -104,9 +104,17 @@ def _places(names: Names, birth: Birth) -> Iterator[tuple[Frame, Put]]:
     for frame in (birth.frame, *_methods(names, birth)):
         assert frame.function is not None
         own = frame.function.parameters[0].name if birth.name.startswith("self.") else ""
-        for put in _puts(frame.function):
-            if _holds(put.holder, birth.name, own):
-                yield frame, put
+        for inner in (frame, *_inside(names, frame)):
+            for put in _puts(inner.function):  # type: ignore[arg-type]
+                if _holds(put.holder, birth.name, own):
+                    yield inner, put
+
+
+def _inside(names: Names, frame: Frame) -> Iterator[Frame]:
+    """The functions in a function: a decorator's own, `def register(fn): self.handlers.append(fn)`."""
+    assert frame.function is not None
+    for node in t.nodes_of(frame.function, t.Define):
+        yield names.frame(node.function, frame.path, (), frame)
 
 
 def _methods(names: Names, birth: Birth) -> Iterator[Frame]:
