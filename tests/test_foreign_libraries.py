@@ -10,7 +10,10 @@ from bglint import Config, lint
 
 APP = """
 import asyncio
-import aiohttp, asyncer, httpx, librosa, networkx, optuna, torch, uvloop
+import aiohttp, asyncer, httpx, networkx, optuna, torch, uvloop
+from ortools.sat.python import cp_model
+from unstructured.partition.pdf import partition_pdf
+from xhtml2pdf import pisa
 from asgiref.sync import async_to_sync
 from diffusers import StableDiffusionPipeline
 from fastapi import BackgroundTasks, FastAPI
@@ -54,3 +57,54 @@ LOOPS = {
 def test_loops(tmp_path: Path, definitions: str, codes: list[str]) -> None:
     (tmp_path / "main.py").write_text(APP.format(definitions=definitions))
     assert [f.code for f in lint([tmp_path], Config(select=("BG104", "BG207"))).findings] == codes
+
+
+HEAVY = {
+    "a pipeline that is moved": "painter = StableDiffusionPipeline.from_pretrained('x').to('cuda')\n\n"
+    "async def work(text):\n    painter(text)\n",
+    "a model that is set up": "class Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n\n"
+    "net = Net().to('cuda').eval()\n\nasync def work(text):\n    net(text)\n",
+    "a loaded model": "net = torch.jit.load('x').eval()\n\nasync def work(text):\n    net(text)\n",
+    "a solver": "async def work(text):\n    solver = cp_model.CpSolver()\n    solver.Solve(text)\n",
+    "a study": "async def work(text):\n    study = optuna.create_study()\n    study.optimize(len, n_trials=9)\n",
+    "all paths of a graph": "async def work(text):\n    networkx.betweenness_centrality(text)\n",
+    "the elements of a PDF": "async def work(text):\n    partition_pdf(text)\n",
+    "a PDF": "async def work(text):\n    pisa.CreatePDF(text)\n",
+}
+LIGHT = {
+    "one path of a graph": "async def work(text):\n    networkx.shortest_path(text, 1, 2)\n",
+    "models of a solver": "async def work(text):\n    cp_model.CpModel().NewBoolVar(text)\n",
+    "trials of a study": "async def work(text):\n    optuna.create_study().enqueue_trial(text)\n",
+}
+
+
+@pytest.mark.parametrize("definitions", HEAVY.values(), ids=HEAVY)
+def test_heavy(tmp_path: Path, definitions: str) -> None:
+    (tmp_path / "main.py").write_text(APP.format(definitions=definitions))
+    assert [f.code for f in lint([tmp_path], Config(select=("BG208",))).findings] == ["BG208"]
+
+
+@pytest.mark.parametrize("definitions", LIGHT.values(), ids=LIGHT)
+def test_light(tmp_path: Path, definitions: str) -> None:
+    (tmp_path / "main.py").write_text(APP.format(definitions=definitions))
+    assert not lint([tmp_path], Config(select=("BG208",))).findings
+
+
+SESSION = """
+NO_LIMIT = aiohttp.ClientTimeout(total=None)
+LIMIT = aiohttp.ClientTimeout(total=None, sock_read=9)
+
+async def work(url):
+    async with aiohttp.ClientSession({given}) as session:
+        async with session.get(url) as response:
+            await response.text()
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "codes"),
+    [("timeout=NO_LIMIT", ["BG304"]), ("timeout=LIMIT", []), ("timeout=None", []), ("", [])],
+)
+def test_sessions_without_end(tmp_path: Path, given: str, codes: list[str]) -> None:
+    (tmp_path / "main.py").write_text(APP.format(definitions=SESSION.format(given=given)))
+    assert [f.code for f in lint([tmp_path], Config(select=("BG304",))).findings] == codes

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from bglint import tree as t
+from bglint.calling import MORE
 from bglint.deciding import passed_on
 from bglint.knowledge import Fact
 from bglint.project import Project
 from bglint.reach import Contact, Visit
 from bglint.rules._contacts import argument, is_none, path, unsure
 from bglint.rules._limited_clients import is_limited
-from bglint.values import Birth, Frame, Instance, Outside, Value
+from bglint.values import Birth, Frame, Instance, Outside, Partial, Value, Values
 
 DEADLINES = (
     "asyncio.timeout", "asyncio.timeout_at", "anyio.fail_after", "anyio.move_on_after", "async_timeout.timeout",
 )  # fmt: skip
 WAITS_FOR = ("asyncio.wait_for", "asyncio.wait")
 _SECONDS = ("timeout", "delay", "when", "deadline")
+SESSIONS = "aiohttp.ClientSession."
+"""What their calls are given is not asked, and None stands for five minutes: an endless `ClientTimeout` counts."""
+
 OWN_SOCKETS = ("smtplib", "urllib", "socket", "http", "ftplib", "poplib", "imaplib", "telnetlib", "xmlrpc")
 
 
@@ -32,10 +36,28 @@ def waits_for_ever(project: Project, contact: Contact) -> bool:
 
 def _may_be_hidden(project: Project, contact: Contact, fact: Fact) -> bool:
     """True where a timeout may be among arguments that the call does not show."""
-    if not unsure(project, contact) or contact.node is contact.visit.site.call:
-        return unsure(project, contact)
-    names = _keywords(contact.node, contact.visit)
-    return names is None or bool(names & {fact.timeout or fact.timeout_none, *fact.timeout_also})
+    if not unsure(project, contact):
+        return False
+    kept = _kept_by_partials(project, contact, fact)
+    is_task = contact.node is contact.visit.site.call
+    names = _keywords(contact.node, contact.visit) if not is_task or not contact.node.spread else None
+    if kept is None or names is None:
+        return True
+    return bool((names | kept) & {fact.timeout or fact.timeout_none, *fact.timeout_also})
+
+
+def _kept_by_partials(project: Project, contact: Contact, fact: Fact) -> set[str] | None:
+    """The keywords that a `partial` around the call holds; None where it may hold the timeout by position."""
+    func = contact.visit.site.handed if contact.node is contact.visit.site.call else contact.node.func
+    waiting, names = [*project.evaluate(func, contact.visit.frame)], set[str]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Partial):
+            if value.positional and fact.timeout_position is not None:
+                return None
+            names.update(name for name, _ in value.keywords)
+            waiting.append(value.target)
+    return None if MORE in names else names
 
 
 def _keywords(call: t.Call, visit: Visit) -> set[str] | None:
@@ -88,24 +110,67 @@ def _names_a_timeout(maker: Birth, fact: Fact) -> bool:
 
 
 def _given_as_none(project: Project, contact: Contact, fact: Fact) -> bool:
-    if not fact.timeout_none:
-        return False
-    timeout = given(contact, fact)
-    if timeout is not None:
-        others = [contact.node.keyword(name) for name in fact.timeout_also]
-        return is_none(project.evaluate(timeout, contact.visit.frame)) and not any(others)
-    return _client_without(project, contact)
+    timeout = given(contact, fact) if fact.timeout_none else None
+    if timeout is None:
+        return _client_without(project, contact)
+    values = project.evaluate(timeout, contact.visit.frame)
+    others = [contact.node.keyword(name) for name in fact.timeout_also]
+    return (is_none(values) and not any(others)) or _are_without_end(project, contact, values)
 
 
 def _client_without(project: Project, contact: Contact) -> bool:
     """True for a call on a client made with `timeout=None` where the task does not come by: that is told here."""
-    maker = _constructor(contact.value)
-    if maker is None or not isinstance(maker.node, t.Call):
+    maker = _maker(contact.value)
+    timeout = maker.node.keyword("timeout") if maker is not None and isinstance(maker.node, t.Call) else None
+    if maker is None or timeout is None:
         return False
+    values, is_session = project.evaluate(timeout, maker.frame), contact.name.startswith(SESSIONS)
+    if is_none(values) and is_session:
+        return False
+    if not is_session and not _is_elsewhere(project, contact, maker):
+        return False
+    return is_none(values) or _are_without_end(project, contact, values)
+
+
+def _maker(value: Value) -> Birth | None:
+    """The call that made the object, also where a `with` entered it since."""
+    owner = value.of if isinstance(value, Outside) else None
+    while isinstance(owner, Outside):
+        if owner.birth is not None and owner.birth.kind == "call":
+            return owner.birth
+        owner = owner.of
+    return None
+
+
+def _is_elsewhere(project: Project, contact: Contact, birth: Birth) -> bool:
     own = {visit.frame.function for visit in project.visits(contact.visit.site)}
-    timeout = maker.node.keyword("timeout")
-    made_elsewhere = maker.frame.function is None or maker.frame.function not in own
-    return timeout is not None and made_elsewhere and is_none(project.evaluate(timeout, maker.frame))
+    return birth.frame.function is None or birth.frame.function not in own
+
+
+def _are_without_end(project: Project, contact: Contact, values: Values) -> bool:
+    """True for `httpx.Timeout(None)`, `aiohttp.ClientTimeout(total=None)`, kept where the task does not come by."""
+    births = [value.birth for value in values if isinstance(value, Outside) and value.instance]
+    return (
+        bool(births)
+        and len(births) == len(values)
+        and all(
+            birth is not None and _is_elsewhere(project, contact, birth) and _is_without_end(project, birth)
+            for birth in births
+        )
+    )
+
+
+def _is_without_end(project: Project, birth: Birth) -> bool:
+    call = birth.node
+    if not isinstance(call, t.Call) or call.spread:
+        return False
+    made = [value.name for value in project.evaluate(call.func, birth.frame) if isinstance(value, Outside)]
+    fact = project.knowledge.fact(made[0]) if len(made) == 1 else None
+    if fact is None or not fact.timeout_none or fact.timeout_position is None:
+        return False
+    timeout = call.argument(fact.timeout_position, fact.timeout_none)
+    is_endless = timeout is not None and is_none(project.evaluate(timeout, birth.frame))
+    return is_endless and not any(call.keyword(name) for name in fact.timeout_also)
 
 
 def _constructor(value: Value) -> Birth | None:

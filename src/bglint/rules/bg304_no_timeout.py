@@ -11,7 +11,7 @@ from bglint.project import Project, dotted
 from bglint.reach import Contact
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, meetings, reached
-from bglint.rules._timeouts import given, waits_for_ever
+from bglint.rules._timeouts import SESSIONS, given, waits_for_ever
 from bglint.scope import Chain, dominates
 
 SECONDS = 10
@@ -90,7 +90,7 @@ def no_timeout(project: Project) -> Iterator[Finding]:
 def _may_wait(project: Project, contact: Contact) -> bool:
     """Programs that are run to their end are long-running-task's; here only those that are waited for."""
     fact = contact.fact
-    if fact is None or not (fact.timeout or fact.timeout_none):
+    if fact is None or not (fact.timeout or fact.timeout_none or contact.name.startswith(SESSIONS)):
         return False
     if fact.effect != "process":
         return True
