@@ -18,7 +18,7 @@ from bglint.rules._timeouts import given
 from bglint.rules._weight import SHORT_PROGRAMS, a_queue, program, runs_heavy_program, to_a_queue
 from bglint.values import Frame
 
-FEW = 100
+FEW = 50
 PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.spawn")
 TRIES = ("attempt", "retry", "trial")
 PARALLEL = (
@@ -41,7 +41,7 @@ def long_running_task(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds a single sleep of a minute or more in an `async def` task, a `for` loop that calls other servers one after
     the other over a collection of unknown size, and another program that is run without a timeout or with one above
-    a minute. A loop of a hundred turns at most, by a number in the code (`.limit(20)`, `[:20]`), is left alone.
+    a minute. A loop of fifty turns at most, by a number in the code (`.limit(20)`, `[:20]`), is left alone.
 
     ## Why is this bad?
     A background task lives in the web server's process. A deployment, a crash or a reload ends it, whatever it was
