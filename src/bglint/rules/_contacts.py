@@ -10,6 +10,7 @@ from bglint.knowledge import Fact
 from bglint.memo import memo
 from bglint.project import Project, dotted, nearest, short_function, task_function
 from bglint.reach import Contact, Visit
+from bglint.rules._amounts import amount
 from bglint.rules._once import is_done_once
 from bglint.sites import TaskSite
 from bglint.values import Const, Frame, Partial, Values
@@ -90,10 +91,7 @@ def unsure(project: Project, contact: Contact) -> bool:
 
 def number(project: Project, expr: t.Expr | None, frame: Frame) -> float | None:
     """The number that an expression stands for, the largest of several; None where it is not known."""
-    values = project.evaluate(expr, frame) if expr is not None else ()
-    numbers = [_plain_number(value) for value in values]
-    known = [n for n in numbers if n is not None]
-    return max(known) if known and len(known) == len(numbers) else None
+    return amount(project, expr, frame)
 
 
 def is_none(values: Values) -> bool:
@@ -148,8 +146,3 @@ def is_async_only(node: t.Node) -> bool:
     if isinstance(node, (t.For, t.With, t.CompLoop)):
         return node.is_async
     return isinstance(node, t.Await)
-
-
-def _plain_number(value: object) -> float | None:
-    inner = value.value if isinstance(value, Const) else None
-    return inner if isinstance(inner, (int, float)) and not isinstance(inner, bool) else None
