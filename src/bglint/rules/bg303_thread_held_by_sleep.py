@@ -12,7 +12,7 @@ from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, is_def_task, meetings, number, path, reached
 from bglint.rules._loops import loops_around, turns
 from bglint.rules._weight import a_queue
-from bglint.values import Outside
+from bglint.values import Frame, Outside
 
 LONG = 1.0
 TINY = 0.01
@@ -24,7 +24,8 @@ def thread_held_by_sleep(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds `time.sleep` in what a `def` task runs where it lasts a second or more: once, or in a loop that adds up to a
-    second, whose number of turns is unknown (polling), or whose pause is unknown.
+    second, whose number of turns is unknown (polling), or whose pause is unknown. `asyncio.sleep` counts below an
+    `asyncio.run` of the task, which holds the thread as well.
 
     ## Why is this bad?
     A `def` task runs in a thread of the pool that serves all `def` endpoints and dependencies, 40 threads in all. A
@@ -77,12 +78,12 @@ def thread_held_by_sleep(project: Project) -> Iterator[Finding]:
     An async task sleeps without a thread. Blocking work between the pauses goes through `await asyncio.to_thread(...)`.
 
     ## Verified by
-    The witness adds up what the task asks of `time.sleep` in threads of the pool: a second or more in the bad apps,
+    The witness adds up what the task asks of `time.sleep`, and of `asyncio.sleep`, in threads of the pool: a second or more in the bad apps,
     less in the others. That 40 such tasks stop every `def` endpoint follows from `run_in_threadpool` in
     `starlette/concurrency.py`, which tasks and endpoints share.
     """
-    for meeting in meetings(project, lambda c: c.effect == "sleep" and c.blocks and is_def_task(c)):
-        if _is_long(project, meeting.contact) and not _is_in_another_thread(project, meeting.contact):
+    for meeting in meetings(project, lambda c: c.effect == "sleep" and is_def_task(c)):
+        if _holds_its_thread(project, meeting.contact) and _is_long(project, meeting.contact):
             yield _told(project, meeting)
 
 
@@ -99,6 +100,26 @@ def _told(project: Project, meeting: Meeting) -> Finding:
         project, "BG303", meeting.node, meeting.frame, message, cure,
         site=meeting.site, visit=meeting.contact.visit, others=meeting.others,
     )  # fmt: skip
+
+
+def _holds_its_thread(project: Project, contact: Contact) -> bool:
+    if not contact.blocks and not (contact.awaited and _is_in_own_loop(project, contact)):
+        return False
+    return not _is_in_another_thread(project, contact)
+
+
+def _is_in_own_loop(project: Project, contact: Contact) -> bool:
+    """True below `asyncio.run(...)`: the thread runs a loop until the coroutine is through."""
+    return any(_is_given_to_a_loop(project, node, frame) for frame, node in path(contact.visit, contact.node))
+
+
+def _is_given_to_a_loop(project: Project, node: t.Node, frame: Frame) -> bool:
+    calls = [
+        call for call in project.nodes_of(frame, t.Call) if call is node or node in t.walk(*call.arguments)
+    ]
+    called = (value for call in calls for value in project.evaluate(call.func, frame))
+    facts = (project.knowledge.fact(value.name) for value in called if isinstance(value, Outside))
+    return any(fact is not None and fact.effect == "loop" for fact in facts)
 
 
 def _is_in_another_thread(project: Project, contact: Contact) -> bool:
