@@ -35,6 +35,28 @@ def sources(project: Project, value: Value) -> Iterator[Value]:
         waiting.extend(found)
 
 
+def same_path(project: Project, value: Value) -> Iterator[Value]:
+    """A value and those that stand for the same file in other words: `str(path)`, `Path(name)`."""
+    waiting, seen = [value], {value}
+    while waiting and len(seen) < MOST_SOURCES:
+        current = waiting.pop()
+        yield current
+        birth = current.birth
+        if birth is not None and isinstance(birth.node, t.Call) and _only_converts(birth.node):
+            found = [
+                v
+                for e in _ingredients(project, birth)
+                for v in project.evaluate(e, birth.frame)
+                if v not in seen
+            ]
+            seen.update(found)
+            waiting.extend(found)
+
+
+def _only_converts(call: t.Call) -> bool:
+    return len(call.arguments) == 1 and t.last_name(call.func) not in ("dirname", "joinpath")
+
+
 def is_path(value: Value) -> bool:
     """True for an object of `pathlib`."""
     return isinstance(value, Outside) and value.name.startswith("pathlib.")
@@ -57,7 +79,9 @@ def _is_still_below(value: Outside) -> bool:
 
 def _is_name_of_file(project: Project, value: Outside) -> bool:
     file = value.of
-    return value.name.endswith(".name") and isinstance(file, Outside) and _is_deleted(project, file)
+    if not value.name.endswith(".name") or not isinstance(file, Outside):
+        return False
+    return file.name == "tempfile.TemporaryDirectory" or _is_deleted(project, file)
 
 
 def _ingredients(project: Project, birth: Birth) -> tuple[t.Expr, ...]:

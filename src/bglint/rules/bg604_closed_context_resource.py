@@ -13,6 +13,7 @@ from bglint.project import Project, dotted, name_of, short_function
 from bglint.rule import finding, rule
 from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
+from bglint.rules._deleting import deletions
 from bglint.rules._foreign_loop import below
 from bglint.rules._handed import cancelled_there, fact, handed, kept, worked_with
 from bglint.rules._owners import closes, is_resource, leaves_open
@@ -33,7 +34,7 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
     ## What it does
     Follows what a `with` or `async with` of the handler binds (a session, a client, a file), and paths below a
     `TemporaryDirectory` or of a `NamedTemporaryFile`, into tasks that run when the block is over. The same for a
-    session or client that the handler makes and closes itself.
+    session or client that the handler makes and closes itself, and for a file or folder that it deletes itself.
 
     ## Why is this bad?
     A background task runs after the handler has returned, and the handler leaves its `with` blocks before it returns.
@@ -115,6 +116,7 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
             for birth, close in dict.fromkeys(_closed(project, site)):
                 if birth not in own:
                     yield _report(project, site, birth, close)
+            yield from _deleted(project, site)
 
 
 def _only_tells(project: Project, site: TaskSite) -> bool:
@@ -307,6 +309,23 @@ def _report(project: Project, site: TaskSite, birth: Birth, close: t.Call | None
         message = f"The `with` block deletes `{name}` {left}; the task `{task}` {then}."
         cure = "Keep it until the task is done (`tempfile.mkdtemp()`, `delete=False`), and let the task remove it."
     return finding(project, CODE, site.call, site.frame, message, cure, site=site)
+
+
+def _deleted(project: Project, site: TaskSite) -> Iterator[Finding]:
+    """What the handler deletes itself when it has added the task."""
+    for value in (*handed(project, site), *kept(project, site)):
+        for call, frame in deletions(project, site, value):
+            task = project.task_name(site)
+            then = "is still running then" if site.kind == "create_task" else "runs later"
+            message = (
+                f"Before it returns, the handler deletes what the task `{task}` is given; the task {then}."
+            )
+            found = finding(
+                project, CODE, site.call, site.frame, message, "Let the task remove it.", site=site
+            )
+            step = project.step(call, frame, f"`{name_of(frame)}` deletes it with `{dotted(call.func)}`")
+            yield replace(found, trace=(*found.trace, step))
+            return
 
 
 def _is_path(project: Project, birth: Birth) -> bool:

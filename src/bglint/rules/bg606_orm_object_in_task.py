@@ -238,9 +238,13 @@ def _makers(value: Value | None) -> Iterator[t.Call]:
 
 
 def _is_renewed(project: Project, site: TaskSite, done: list[Deed], commit: Deed, klass: Class) -> bool:
-    """True where the columns are loaded again after the commit: by `refresh`, or by any other use of the object."""
+    """True where the columns are loaded again after the commit: by `refresh`, or by any other use of the object.
+
+    What was expunged, before or after, no commit expires.
+    """
     later = [deed for deed in done if may_follow(project, commit.way, deed.way)]
-    if any(deed.last in ("refresh", "expunge", "expunge_all") for deed in later):
+    expunged = any(deed.last in ("expunge", "expunge_all") for deed in done)
+    if expunged or any(deed.last == "refresh" for deed in later):
         return True
     way = way_to(site)
     return any(_is_used(project, site, commit, klass, before) for before in _prefixes(way, commit.way))
