@@ -33,7 +33,11 @@ def seconds(project: Project, expr: t.Expr | None, frame: Frame) -> float | None
 
 
 def _is_span(value: object) -> bool:
-    return isinstance(value, Outside) and value.instance and value.name.removesuffix("()") == "datetime.timedelta"
+    return (
+        isinstance(value, Outside)
+        and value.instance
+        and value.name.removesuffix("()") == "datetime.timedelta"
+    )
 
 
 def _span(project: Project, birth: Birth | None) -> float | None:
