@@ -295,20 +295,18 @@ def returned(names: Names, frame: Frame) -> Values:
 
 def _returned(names: Names, frame: Frame) -> Values:
     declared = known(_declared(names, frame))
-    if declared and not any(isinstance(value, (Instance, Cls)) or _is_response(value) for value in declared):
-        return declared
-    if declared and frame.function is not None and members.is_abstract(frame.function):
+    if declared and (all(map(_is_plain, declared)) or members.is_abstract(frame.function)):  # type: ignore[arg-type]
         return declared
     given = handed_back(names, frame)
     return declared if declared and all(map(anonymous, known(given))) else given
 
 
-def _is_response(value: Value) -> bool:
-    """Declared as `Response`, it is some kind of response that carries a task."""
-    return isinstance(value, Outside) and value.name in _RESPONSES
-
-
-_RESPONSES = {f"{module}.Response" for module in ("fastapi", "fastapi.responses", "starlette.responses")}
+def _is_plain(value: Value) -> bool:
+    """True for texts, numbers, collections: where those come from nobody asks."""
+    return not isinstance(value, (Instance, Cls, Outside)) or (
+        isinstance(value, Outside)
+        and value.name.startswith(("builtins.", "typing.", "datetime.", "decimal.", "uuid."))
+    )
 
 
 def _declared(names: Names, frame: Frame) -> Values:
