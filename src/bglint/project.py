@@ -72,7 +72,8 @@ class Project:
         """The registrations whose task could not be resolved in any context."""
         calls: dict[t.Call, list[TaskSite]] = {}
         for site in self.every_site:
-            calls.setdefault(site.call, []).append(site)
+            if site.handed is not None or site.call.spread:
+                calls.setdefault(site.call, []).append(site)
         lost = [sites[0] for sites in calls.values() if not any(site.followed for site in sites)]
         return tuple(self._unfollowed(site) for site in lost)
 
