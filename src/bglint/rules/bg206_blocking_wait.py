@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
-from bglint.rule import rule
+from bglint.reach import Visit
+from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, blocking
 from bglint.rules._done import is_done
 from bglint.rules._offload import blocked
+from bglint.rules._pools import pool_waits
 from bglint.values import Const
 
 
@@ -21,7 +23,7 @@ def blocking_wait(project: Project) -> Iterator[Finding]:
     ## What it does
     Finds waits of the threaded world in what an `async def` task runs, at any depth: `result()` of a future that
     `submit` or `run_coroutine_threadsafe` gave, `Thread.join`, `queue.Queue.get`, `threading.Event.wait`,
-    `concurrent.futures.wait`, `input`. `Lock.acquire` is a warning. Waits that cannot last are left alone:
+    `concurrent.futures.wait`, `list(pool.map(...))`, the end of `with ThreadPoolExecutor()`, `input`. `Lock.acquire` is a warning. Waits that cannot last are left alone:
     `blocking=False`, `get_nowait`, a timeout of zero, a future that is known to be done, and everything of asyncio.
 
     ## Why is this bad?
@@ -89,6 +91,24 @@ def blocking_wait(project: Project) -> Iterator[Finding]:
     for meeting in blocking(project, "wait"):
         if not _returns_at_once(project, meeting) and not _known_done(project, meeting):
             yield blocked(project, "BG206", meeting, "waits")
+    seen: set[t.Call] = set()
+    for site in project.sites:
+        for visit in project.visits(site):
+            for call in pool_waits(project, visit.frame) if visit.where == "event loop" else ():
+                if call not in seen:
+                    seen.add(call)
+                    yield _pool(project, call, visit)
+
+
+def _pool(project: Project, call: t.Call, visit: Visit) -> Finding:
+    message = (
+        f"Here the async task `{project.task_name(visit.site)}` waits on the event loop for all the work of a pool: "
+        "until that is done the server answers nobody."
+    )
+    cure = "Await each piece instead: `await asyncio.wrap_future(pool.submit(...))`; or `await asyncio.to_thread(...)`."
+    return finding(
+        project, "BG206", call, visit.frame, message, cure, site=visit.site, visit=visit, last="waits for the pool",
+    )  # fmt: skip
 
 
 def _returns_at_once(project: Project, meeting: Meeting) -> bool:

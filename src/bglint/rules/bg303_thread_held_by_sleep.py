@@ -78,9 +78,9 @@ def thread_held_by_sleep(project: Project) -> Iterator[Finding]:
     An async task sleeps without a thread. Blocking work between the pauses goes through `await asyncio.to_thread(...)`.
 
     ## Verified by
-    The witness adds up what the task asks of `time.sleep`, and of `asyncio.sleep`, in threads of the pool: a second or more in the bad apps,
-    less in the others. That 40 such tasks stop every `def` endpoint follows from `run_in_threadpool` in
-    `starlette/concurrency.py`, which tasks and endpoints share.
+    The witness adds up what the task asks of `time.sleep`, and of `asyncio.sleep`, in threads of the pool: a second or
+    more in the bad apps, less in the others. That 40 such tasks stop every `def` endpoint follows from
+    `run_in_threadpool` in `starlette/concurrency.py`, which tasks and endpoints share.
     """
     for meeting in meetings(project, lambda c: c.effect == "sleep" and is_def_task(c)):
         if _holds_its_thread(project, meeting.contact) and _is_long(project, meeting.contact):
