@@ -10,8 +10,8 @@ from bglint.model import Finding
 from bglint.project import Project
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, is_none, meetings, reached, unsure
-from bglint.rules._durations import MINUTE, outlasts_a_minute, seconds
+from bglint.rules._async_programs import MINUTE, outlasts_a_minute
+from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, reached, unsure
 from bglint.rules._environment import from_environment
 from bglint.rules._loops import is_one_text, is_range, length
 from bglint.rules._timeouts import given
@@ -109,7 +109,7 @@ def long_running_task(project: Project) -> Iterator[Finding]:
 def _sleeps_long(project: Project, contact: Contact) -> bool:
     if contact.effect != "sleep" or not contact.awaited or _in_endless_loop(project, contact):
         return False
-    delay = seconds(project, argument(contact, 0, "delay"), contact.visit.frame)
+    delay = number(project, argument(contact, 0, "delay"), contact.visit.frame)
     return delay is not None and delay >= MINUTE
 
 
@@ -137,7 +137,7 @@ def _runs_long(project: Project, contact: Contact) -> bool:
     timeout = given(contact, fact) if fact.timeout else None
     if timeout is None or is_none(project.evaluate(timeout, contact.visit.frame)):
         return not contact.name.startswith("subprocess.Popen.")
-    limit = seconds(project, timeout, contact.visit.frame)
+    limit = number(project, timeout, contact.visit.frame)
     return limit is not None and limit > MINUTE
 
 
