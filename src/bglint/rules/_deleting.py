@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.project import Project, dotted
 from bglint.rules._deeds import way_to
+from bglint.rules._parents import parent
 from bglint.rules._temporary import same_path, sources
-from bglint.scope import Chain
+from bglint.scope import Chain, scope
 from bglint.sites import TaskSite
 from bglint.values import Frame, Outside, Value
 
@@ -28,6 +29,31 @@ def deletions(project: Project, site: TaskSite, value: Value) -> Iterator[tuple[
             known = {each for each in gone if isinstance(each, Outside) and _is_told_apart(each)}
             if known & (around if whole else itself) and _comes_after(project, call, target, node, frame):
                 yield call, frame
+
+
+def let_go(project: Project, site: TaskSite, value: Value) -> Iterator[Outside]:
+    """The `TemporaryDirectory` of a path that only a name of the handler holds: it goes when the handler returns."""
+    passed = [frame for frame, _ in way_to(site)]
+    for source in sources(project, value):
+        birth = source.birth
+        if not isinstance(source, Outside) or source.name != "tempfile.TemporaryDirectory" or birth is None:
+            continue
+        if birth.kind == "call" and birth.frame in passed and _is_held_by_name(birth.node, birth.frame):
+            yield source
+
+
+def _is_held_by_name(node: t.Node, frame: Frame) -> bool:
+    """True where nothing but the `.name` of the object is ever used, in a function without functions inside it."""
+    function = frame.function
+    if function is None or function.is_generator or t.nodes_of(function, t.Define, t.Lambda, t.DefineClass):
+        return False
+    holder = parent(node, function)
+    target = holder.targets[0] if isinstance(holder, t.Assign) and len(holder.targets) == 1 else None
+    if not isinstance(target, t.Name) or target.id in scope(function).declared:
+        return False
+    uses = [n for n in t.nodes_of(function, t.Name) if n.id == target.id and n is not target]
+    above = [parent(use, function) for use in uses]
+    return all(isinstance(each, t.Attribute) and each.name == "name" for each in above)
 
 
 def _is_told_apart(value: Outside) -> bool:

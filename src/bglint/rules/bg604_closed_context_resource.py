@@ -13,7 +13,7 @@ from bglint.project import Project, dotted, name_of, short_function
 from bglint.rule import finding, rule
 from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
-from bglint.rules._deleting import deletions
+from bglint.rules._deleting import deletions, let_go
 from bglint.rules._foreign_loop import below
 from bglint.rules._handed import cancelled_there, fact, handed, kept, worked_with
 from bglint.rules._owners import closes, is_resource, leaves_open
@@ -117,6 +117,7 @@ def closed_context_resource(project: Project) -> Iterator[Finding]:
                 if birth not in own:
                     yield _report(project, site, birth, close)
             yield from _deleted(project, site)
+            yield from _let_go(project, site)
 
 
 def _only_tells(project: Project, site: TaskSite) -> bool:
@@ -325,6 +326,21 @@ def _deleted(project: Project, site: TaskSite) -> Iterator[Finding]:
             )
             step = project.step(call, frame, f"`{name_of(frame)}` deletes it with `{dotted(call.func)}`")
             yield replace(found, trace=(*found.trace, step))
+            return
+
+
+def _let_go(project: Project, site: TaskSite) -> Iterator[Finding]:
+    """A temporary folder that goes with its object, which nobody keeps."""
+    for value in (*handed(project, site), *kept(project, site)):
+        for _ in let_go(project, site, value):
+            task = project.task_name(site)
+            then = "is still running then" if site.kind == "create_task" else "runs later"
+            message = (
+                f"Nobody holds the `TemporaryDirectory` when the handler has returned, and with it the folder is "
+                f"deleted; the task `{task}` {then}."
+            )
+            cure = "Make it with `tempfile.mkdtemp()`, and let the task remove it."
+            yield finding(project, CODE, site.call, site.frame, message, cure, site=site)
             return
 
 
