@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import islice, pairwise, takewhile
 
@@ -179,20 +179,24 @@ def _above(heavy: list[Heavy], later: TaskSite) -> Iterator[Heavy]:
 
 def _behind_dependencies(project: Project) -> Iterator[Wait]:
     """FastAPI runs the dependencies first, and gives them the handler's own list of tasks."""
-    heavy = list(_heavy_outside_of_routes(project))
-    for later in _added(project) if heavy else ():
-        if later.role is not None and later.role.kind == "route" and _is_shared(later):
-            used = dependencies(project, later.role.function)
-            waits = (Wait(later, site, why) for site, why in heavy if root(site).function in used)
-            yield from islice(waits, 1)
+    served = [
+        (site, dependencies(project, site.role.function))
+        for site in _added(project)
+        if site.role is not None and site.role.kind == "route" and _is_shared(site)
+    ]
+    heavy = list(_heavy_in(project, {function for _, used in served for function in used}))
+    for later, used in served:
+        waits = (Wait(later, site, why) for site, why in heavy if root(site).function in used)
+        yield from islice(waits, 1)
 
 
-def _heavy_outside_of_routes(project: Project) -> Iterator[Heavy]:
+def _heavy_in(project: Project, functions: Collection[t.Function | None]) -> Iterator[Heavy]:
+    """The heavy tasks that these dependencies add and go on behind."""
     for site in _added(project):
         kind = site.role.kind if site.role is not None else "dependency"
-        if kind == "dependency" and _is_shared(site) and goes_on(project, site):
+        if kind == "dependency" and root(site).function in functions and _is_shared(site):
             why = burden(project, site)
-            yield from [(site, why)] if why else ()
+            yield from [(site, why)] if why and goes_on(project, site) else ()
 
 
 def _is_shared(site: TaskSite) -> bool:
