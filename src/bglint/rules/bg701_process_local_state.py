@@ -312,8 +312,13 @@ def _tested(project: Project, site: TaskSite) -> Iterator[tuple[Frame, t.Branch,
                 yield from ((frame, node, state) for state in _named(project, node.test, frame))
     for frame in _guards(project, site) if site.role is not None else ():
         for node in _branches(project, frame):
-            if any(isinstance(last, t.Raise) for last in node.body):
+            if any(isinstance(last, t.Raise) for last in node.body) and not _asks_for_more(node.test):
                 yield from ((frame, node, state) for state in _named(project, node.test, frame))
+
+
+def _asks_for_more(test: t.Expr) -> bool:
+    """`if store is None: raise`: refused is what comes too early, not what comes twice."""
+    return any(isinstance(part, t.Operation) and part.kind in ("not", "is", "==") for part in t.walk(test))
 
 
 def _guards(project: Project, site: TaskSite) -> Iterator[Frame]:
