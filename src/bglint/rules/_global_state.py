@@ -262,29 +262,33 @@ def _lock(project: Project, expr: t.Expr, frame: Frame) -> State | None:
 
 
 @memo
-def sets(project: Project, frame: Frame) -> tuple[tuple[State, t.Node], ...]:
-    """The flags that a function sets to something that is not false, the locks that it takes, the events that it sets."""
-    return (*_sets(project, frame), *_takes(project, frame))
+def sets(project: Project, frame: Frame, name: str) -> tuple[tuple[State, t.Node], ...]:
+    """Where a function sets a flag of this name to something that is not false, takes the lock, sets the event."""
+    return (*_sets(project, frame, name), *_takes(project, frame, name))
 
 
-def _sets(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
+def _sets(project: Project, frame: Frame, name: str) -> Iterator[tuple[State, t.Node]]:
     for node in project.nodes_of(frame, t.Assign):
         if not (isinstance(node.value, t.Constant) and not node.value.value):
             for target in node.targets:
-                state = _set_flag(project, target, frame)
+                state = _set_flag(project, target, frame) if t.last_name(target) == name else None
                 if state is not None:
                     yield state, node
 
 
-def _takes(project: Project, frame: Frame) -> Iterator[tuple[State, t.Node]]:
+def _takes(project: Project, frame: Frame, name: str) -> Iterator[tuple[State, t.Node]]:
     for node in project.nodes_of(frame, t.WithItem, t.Call):
-        state = None
-        if isinstance(node, t.WithItem):
-            state = _lock(project, node.value, frame)
-        elif t.last_name(node.func) in _TAKING_ONE:
-            state = _held(project, node.func, frame)
+        place = node.value if isinstance(node, t.WithItem) else node
+        lock = place if isinstance(node, t.WithItem) else _taken(node)
+        state = _lock(project, lock, frame) if lock is not None and t.last_name(lock) == name else None
         if state is not None:
-            yield state, node.value if isinstance(node, t.WithItem) else node
+            yield state, place
+
+
+def _taken(call: t.Call) -> t.Expr | None:
+    """`lock` of `lock.acquire()`."""
+    func = call.func
+    return func.value if isinstance(func, t.Attribute) and func.name in _TAKING_ONE else None
 
 
 def _set_flag(project: Project, target: t.Expr, frame: Frame) -> State | None:

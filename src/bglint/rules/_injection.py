@@ -80,7 +80,7 @@ _PARTIAL = r"(?:(?:functools\.)?partial\()?"
 
 
 @memo
-def _registrations(project: Project, words: str) -> dict[str, str]:
+def registrations(project: Project, words: str) -> dict[str, str]:
     """The calls of these names in each file, with what stands before them: all that a registration is written in."""
     found: dict[str, str] = {}
     for file in project.sources.mentioning(re.compile(words.encode())):
@@ -98,7 +98,7 @@ def _names_it(
     project: Project, function: t.Function, name: str, words: str, pattern: str, *, called: bool
 ) -> bool:
     """Whether the text names the function; for `__call__` an object of its class, made on the spot."""
-    for path, text in _registrations(project, words).items():
+    for path, text in registrations(project, words).items():
         for match in re.finditer(pattern, text) if name in text else ():
             if bool(match[2]) is not called:
                 continue

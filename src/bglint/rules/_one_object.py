@@ -10,9 +10,14 @@ from bglint import tree as t
 from bglint.excerpts import everywhere
 from bglint.memo import memo
 from bglint.project import Project
+from bglint.rules._injection import registrations
 from bglint.values import Birth, Class, Cls, Frame, Instance
 
 DEPTH = 3
+MOST_KINDS = 6
+"""A class with more kinds of its own is made in too many places to be one object."""
+
+_MARKERS = "Depends|Security"
 _MEMOISING = ("lru_cache", "cache")
 
 
@@ -59,12 +64,11 @@ def lives_long(project: Project, klass: Class, depth: int = DEPTH) -> bool:
         return True
     if not depth or _is_injected(project, klass):
         return False
-    made = [place for each in _kinds(project, klass) for place in _constructions(project, each)]
+    kinds = (klass, *members.subclasses(project.names, klass))
+    if len(kinds) > MOST_KINDS:
+        return False
+    made = [place for each in kinds for place in _constructions(project, each)]
     return bool(made) and all(_is_once(project, call, frame, depth) for call, frame in made)
-
-
-def _kinds(project: Project, klass: Class) -> tuple[Class, ...]:
-    return (klass, *members.subclasses(project.names, klass))
 
 
 def _shares_itself(project: Project, klass: Class) -> bool:
@@ -81,8 +85,9 @@ def _shares_itself(project: Project, klass: Class) -> bool:
 def _is_injected(project: Project, klass: Class) -> bool:
     """`Depends(Store)`, `store: Store = Depends()`: a new object for each request."""
     name = re.escape(klass.name)
-    pattern = rf"\b(?:Depends|Security)\(\s*{name}\b|\b{name}\W[^\n]{{0,20}}\b(?:Depends|Security)\(\s*\)"
-    return any(True for _ in project.modules(pattern))
+    given = re.compile(rf"(?:{_MARKERS})\(\s*{name}\b|\b{name}\W[^\n]{{0,20}}\b(?:{_MARKERS})\(\s*\)")
+    texts = registrations(project, _MARKERS).values()
+    return any(klass.name in text and given.search(text) for text in texts)
 
 
 def _constructions(project: Project, klass: Class) -> Iterator[tuple[t.Call, Frame]]:

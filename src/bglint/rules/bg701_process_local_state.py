@@ -357,7 +357,7 @@ def _named(project: Project, test: t.Expr, frame: Frame) -> Iterator[State]:
 def _setting(project: Project, site: TaskSite, state: State) -> tuple[Visit, t.Node] | None:
     """Where the task sets the flag."""
     for visit in project.visits(site):
-        for other, node in sets(project, visit.frame):
+        for other, node in sets(project, visit.frame, state.name):
             if other.key == state.key:
                 return visit, node
     return None
@@ -366,7 +366,7 @@ def _setting(project: Project, site: TaskSite, state: State) -> tuple[Visit, t.N
 @memo
 def _claims(project: Project, frame: Frame, state: State, depth: int = DEPTH) -> bool:
     """True where the handler, or what it calls, sets the flag itself."""
-    if any(other.name == state.name for other, _ in sets(project, frame)) or _assigns(frame, state):
+    if sets(project, frame, state.name) or _assigns(frame, state):
         return True
     edges = (step for step in project.steps(frame)[0] if isinstance(step, Edge))
     return bool(depth) and any(_claims(project, edge.target, state, depth - 1) for edge in edges)
