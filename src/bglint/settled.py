@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from bglint import calling, deciding, members
 from bglint import tree as t
-from bglint.excerpts import everywhere
 from bglint.memo import memo
 from bglint.scope import Scope
-from bglint.values import Class, Cls, Const, Instance, Outside, Unknown, Value, Values, known
+from bglint.values import Class, Const, Instance, Outside, Unknown, Value, Values
 
 if TYPE_CHECKING:
     from bglint.names import Names
-
-MOST_PLACES = 4
-"""An attribute whose name is assigned in more places is not looked after."""
 
 _MODELS = {"pydantic.BaseModel", "pydantic.main.BaseModel", "builtins.object", "abc.ABC", "typing.Generic"}
 _MEDDLING = ("__post_init__", "model_post_init", "__setattr__", "__getattr__", "__getattribute__")
 _VALIDATORS = ("validator", "root_validator", "field_validator", "model_validator")
 _FIELDS = ("field", "Field")
+_BY_NAME = re.compile(rb"\bsetattr\(\s*([^,()]+)(?:\([^()]*\))?,\s*[^\"'\s]")
 _SETTING = r"\s*(?::[^=\n]+)?[-+*/|&%]?=(?!=)"
 
 
@@ -103,54 +98,25 @@ def _is_renamed(field: t.Call) -> bool:
 
 @memo
 def _is_set_elsewhere(names: Names, klass: Class, name: str) -> bool:
-    """True where code outside of the class may set the attribute of such an object."""
+    """True where code outside of the class may set the attribute, told by the text: of whatever, by whatever name."""
     if name.startswith("_"):
         return False
-    if _places(names, name) > MOST_PLACES:
-        return True
-    holders = _holders(names, rf"(?<!\bself)\.{name}{_SETTING}", name)
-    return any(_may_be(names, values, klass) for values in holders) or any(
-        _may_be(names, values, klass, sure=True) for values in _by_name(names)
-    )
-
-
-def _places(names: Names, name: str) -> int:
-    """How often the attribute is set of something else than `self`."""
-    sources, pattern = names.program.sources, re.compile(rf"\.{name}{_SETTING}".encode())
-    texts = map(sources.read, sources.mentioning(pattern))
-    before = (text[found.start() - 4 : found.start()] for text in texts for found in pattern.finditer(text))
-    return sum(islice((1 for word in before if word != b"self"), MOST_PLACES + 1))
-
-
-def _holders(names: Names, written: str, name: str) -> Iterator[Values]:
-    """What the objects may be that the attribute is set of."""
-    for frame, nodes in everywhere(names, written):
-        for node in nodes:
-            if isinstance(node, t.Assign):
-                targets = (part for target in node.targets for part in t.walk(target))
-                yield from (
-                    names.evaluate(part.value, frame)
-                    for part in targets
-                    if isinstance(part, t.Attribute) and part.name == name
-                )
+    sources, written = names.program.sources, re.compile(rf"\.{name}{_SETTING}".encode())
+    for file in sources.mentioning(written):
+        text = sources.read(file)
+        if any(text[match.start() - 4 : match.start()] != b"self" for match in written.finditer(text)):
+            return True
+    return any(_sounds_like(holder, klass) for holder in _set_by_name(names))
 
 
 @memo
-def _by_name(names: Names) -> tuple[Values, ...]:
-    """The objects of which `setattr(x, key, value)` sets what nobody can tell."""
-    return tuple(
-        names.evaluate(node.arguments[0].value, frame)
-        for frame, nodes in everywhere(names, r"\bsetattr\(")
-        for node in nodes
-        if isinstance(node, t.Call) and t.last_name(node.func) == "setattr" and node.arguments
-    )
+def _set_by_name(names: Names) -> frozenset[str]:
+    """What `setattr(job, key, value)` is done to, as it is written."""
+    sources = names.program.sources
+    found = (_BY_NAME.findall(sources.read(file)) for file in sources.mentioning(_BY_NAME))
+    return frozenset(holder.decode("utf-8", "replace").lower() for each in found for holder in each)
 
 
-def _may_be(names: Names, values: Values, klass: Class, *, sure: bool = False) -> bool:
-    """Is one of the values such an object, or (unless `sure` is asked for) of no known class?"""
-    if not sure and len(known(values)) < max(1, len(values)):
-        return True
-    related = (v for v in values if isinstance(v, (Instance, Cls)))
-    return any(
-        klass in members.lineage(names, v.klass) or v.klass in members.lineage(names, klass) for v in related
-    )
+def _sounds_like(holder: str, klass: Class) -> bool:
+    """`new_job` and `Job` are likely to be a Job."""
+    return klass.name.lower() in holder.replace("_", "")
