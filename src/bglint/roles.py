@@ -54,12 +54,15 @@ _BY_CALL: dict[bytes, RoleKind] = {
 _REGISTERING = re.compile(b"|".join(_BY_CALL))
 _PARTIAL = rb"(?:(?:functools\.)?partial\(\s*)?"
 _REGISTERS = re.compile(rb"\b(%s)\s*[=(]\s*%s([^()]*)(\(?)" % (_REGISTERING.pattern, _PARTIAL))
-_KIN = (
-    r"(?m)^[ \t]*(?:class\s+(\w+)\s*\([^)]*\b(?:%(names)s)\b"
-    r"|(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*Annotated\[[^\]]*?\b(?:%(names)s)\b"
-    r"|(?:async\s+)?def\s+(\w+)\s*\((?:[^()]|\([^()]*\))*\)\s*->[^:\n]*\b(?:%(names)s)\b)"
+_KIN = re.compile(
+    rb"(?:class\s+(\w+)\s*\([^)]*"
+    rb"|(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*Annotated\[[^\]]*"
+    rb"|def\s+(\w+)\s*\((?:[^()]|\([^()]*\))*\)\s*->[^:\n]*)\Z"
 )
-"""Names that are given to a class derived from one of these, an alias for it, a function that gives one."""
+"""What stands before the name of a class: the name of one derived from it, of an alias, of a function that gives one."""
+
+_KIN_REACH = 400
+"""Bytes."""
 
 _PROTOCOL = re.compile(rb"(?m)^class\s+(\w+)\s*\([^)]*\bProtocol\b")
 
@@ -67,6 +70,8 @@ MOST_CALLERS = 40
 """A name that is called in more places is too common to be looked for."""
 
 MOST_KIN = 20
+MOST_NEAR = 3
+"""Of so many of its kin the kin is looked for."""
 
 
 @by_identity
@@ -244,14 +249,14 @@ class Roles:
         return tuple(dict.fromkeys(islice((name.decode() for each in found for name in each), MOST_KIN)))
 
     def _places(self, function: t.Function, name: str, behind: str) -> list[tuple[SourceFile, set[int]]]:
-        """The lines that may call a function; of a method that too many may call those nearest to its class."""
+        """The lines that may call a function; of a method also by those who know its class by another name, if nobody else."""
         klass = _last(function.owner)
-        nearness = (self._akin(klass, *self._above(function)), self._akin(klass), klass) if klass else ("",)
-        for near in nearness:
-            places = list(self._naming(function, name, behind, near))
-            if sum(len(lines) for _, lines in places) <= MOST_CALLERS:
-                return places
-        return []
+        places = list(self._naming(function, name, behind, f"{klass}|{_snake(klass)}" if klass else ""))
+        if klass and all(file.path == function.source.path for file, _ in places):
+            near = self._akin(klass, *self._above(function))
+            wider = list(self._naming(function, name, behind, near))
+            places = wider if _count(wider) <= MOST_CALLERS else places
+        return places if _count(places) <= MOST_CALLERS else []
 
     def may_serve(self, module: Module, line: int) -> bool:
         """Could the function around a line be a handler, or hold one? Told by its text, before it is read."""
@@ -286,15 +291,19 @@ class Roles:
         return self._kin[klass]
 
     def _find_kin(self, klass: str) -> tuple[str, ...]:
-        sources, names = self._names.program.sources, dict.fromkeys([klass])
-        for _ in range(2):
-            pattern = re.compile((_KIN % {"names": "|".join(names)}).encode())
-            texts = map(sources.read, sources.mentioning(re.compile("|".join(names).encode())))
-            found = (
-                name.decode() for text in texts for each in pattern.findall(text) for name in each if name
-            )
-            names |= dict.fromkeys(islice(found, MOST_KIN))
-        return tuple(names)
+        near = dict.fromkeys(islice(self._standing_before(klass), MOST_KIN))
+        further = (name for each in islice(near, MOST_NEAR) for name in self._standing_before(each))
+        return tuple(dict.fromkeys((klass, *near, *islice(further, MOST_KIN))))
+
+    def _standing_before(self, klass: str) -> Iterator[str]:
+        sources, wanted = self._names.program.sources, re.compile(klass.encode())
+        for text in map(sources.read, sources.mentioning(wanted)):
+            for match in wanted.finditer(text):
+                before = text[max(0, match.start() - _KIN_REACH) : match.start()]
+                line = before[before.rfind(b"\n") + 1 :]
+                if b"->" in line or b"class " in line or b"Annotated[" in before:
+                    found = _KIN.search(before)
+                    yield from (name.decode() for name in (found.groups() if found else ()) if name)
 
     def _above(self, function: t.Function) -> Iterator[str]:
         """The bases and protocols that have a method of the same name: callers may know no more."""
@@ -350,6 +359,10 @@ def _lines(pattern: re.Pattern[bytes], data: bytes) -> set[int]:
     starts = [match.start() for match in pattern.finditer(data)]
     gaps = (data.count(b"\n", start, end) for start, end in pairwise([0, *starts]))
     return {1 + number for number in accumulate(gaps)}
+
+
+def _count(places: list[tuple[SourceFile, set[int]]]) -> int:
+    return sum(len(lines) for _, lines in places)
 
 
 def _last(dotted: str) -> str:
