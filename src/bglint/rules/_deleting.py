@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.project import Project, dotted
 from bglint.rules._deeds import way_to
 from bglint.rules._parents import parent
@@ -23,9 +24,8 @@ def deletions(project: Project, site: TaskSite, value: Value) -> Iterator[tuple[
     for frame, node in way_to(site):
         if frame.function is None or frame.function.is_generator:
             continue
-        for call in project.nodes_of(frame, t.Call):
-            whole, target = _deleted(project, call, frame)
-            gone = set(project.evaluate(target, frame)) if target is not None else set()
+        for call, whole, target in _deleting(project, frame):
+            gone = set(project.evaluate(target, frame))
             known = {each for each in gone if isinstance(each, Outside) and _is_told_apart(each)}
             if known & (around if whole else itself) and _comes_after(project, call, target, node, frame):
                 yield call, frame
@@ -60,6 +60,13 @@ def _is_told_apart(value: Outside) -> bool:
     """True where a value knows where it was born: two of the same kind are not the same path."""
     of = value.of
     return value.birth is not None or (isinstance(of, Outside) and of.birth is not None)
+
+
+@memo
+def _deleting(project: Project, frame: Frame) -> tuple[tuple[t.Call, bool, t.Expr | None], ...]:
+    """The calls with which a function deletes something, and what `_deleted` says of them."""
+    calls = ((call, *_deleted(project, call, frame)) for call in project.nodes_of(frame, t.Call))
+    return tuple(found for found in calls if found[2] is not None)
 
 
 def _deleted(project: Project, call: t.Call, frame: Frame) -> tuple[bool, t.Expr | None]:

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 from bglint import members
 from bglint import tree as t
+from bglint.memo import memo
 from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rules._parents import parent
 from bglint.sites import TaskSite, awaited_in_helper
-from bglint.values import Coroutine, Frame, Func, Instance, Items, Outside, Partial, Value, Values
+from bglint.values import Birth, Coroutine, Frame, Func, Instance, Items, Outside, Partial, Value, Values
 
 
 def handed(project: Project, site: TaskSite) -> Iterator[Value]:
@@ -111,17 +112,25 @@ def worked_with(project: Project, site: TaskSite) -> Iterator[tuple[Value, Visit
                 yield link, contact.visit
 
 
-def kept(project: Project, site: TaskSite) -> Iterator[Value]:
+@memo
+def kept(project: Project, site: TaskSite) -> tuple[Value, ...]:
     """What the task reads from the fields of objects that others made: `job.path`, `self.upload`."""
     own = {visit.frame.function for visit in project.visits(site)}
-    for visit in project.visits(site):
-        for node in project.nodes_of(visit.frame, t.Attribute):
-            holders = [v for v in project.evaluate(node.value, visit.frame) if isinstance(v, Instance)]
-            for value in _read(project, node, visit.frame, holders) if holders else ():
-                field = value if value.birth is not None else _field(project, value, node.name, holders)
-                born = field.birth or (field.of.birth if isinstance(field, Outside) and field.of else None)
-                if born is not None and born.frame.function not in own:
-                    yield field
+    read = (each for visit in project.visits(site) for each in _fields_read(project, visit.frame))
+    return tuple(dict.fromkeys(field for field, born in read if born.frame.function not in own))
+
+
+@memo
+def _fields_read(project: Project, frame: Frame) -> tuple[tuple[Value, Birth], ...]:
+    """The fields of objects that a function reads, each with the birth of what it holds."""
+    found: list[tuple[Value, Birth]] = []
+    for node in project.nodes_of(frame, t.Attribute):
+        holders = [v for v in project.evaluate(node.value, frame) if isinstance(v, Instance)]
+        for value in _read(project, node, frame, holders) if holders else ():
+            field = value if value.birth is not None else _field(project, value, node.name, holders)
+            born = field.birth or (field.of.birth if isinstance(field, Outside) and field.of else None)
+            found += [(field, born)] if born is not None else []
+    return tuple(found)
 
 
 def _read(project: Project, node: t.Attribute, frame: Frame, holders: list[Instance]) -> Iterator[Value]:

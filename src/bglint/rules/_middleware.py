@@ -93,8 +93,13 @@ def _statements(project: Project, module: Module) -> Iterator[tuple[t.Statement,
 
 def _adding(nodes: Iterable[t.Node]) -> Iterator[t.Call]:
     for node in nodes:
-        if isinstance(node, t.Call) and (_adds(node) or _is_http(node.func) or node.argument(0, "app")):
+        if isinstance(node, t.Call) and (_adds(node) or _is_http(node.func) or _takes_an_app(node)):
             yield node
+
+
+def _takes_an_app(call: t.Call) -> bool:
+    around = call.argument(0, "app")
+    return around is not None and t.last_name(around).endswith("app")
 
 
 def _adds(call: t.Call) -> bool:

@@ -67,8 +67,9 @@ def lives_long(project: Project, klass: Class, depth: int = DEPTH) -> bool:
     kinds = (klass, *members.subclasses(project.names, klass))
     if len(kinds) > MOST_KINDS:
         return False
-    made = [place for each in kinds for place in _constructions(project, each)]
-    return bool(made) and all(_is_once(project, call, frame, depth) for call, frame in made)
+    made = (place for each in kinds for place in _constructions(project, each))
+    answers = (_is_once(project, call, frame, depth) for call, frame in made)
+    return next(answers, False) and all(answers)
 
 
 def _shares_itself(project: Project, klass: Class) -> bool:
