@@ -54,6 +54,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
+from functools import partial
 from typing import Any
 
 Call = Callable[[], object]
@@ -979,6 +980,13 @@ def _put(queued: Any) -> Any:
     return queued
 
 
+def _goes_through(kind: type[concurrent.futures.Executor]) -> None:
+    """The results of a `map` whose work nobody does."""
+    idle = type("Idle", (kind,), {"submit": lambda *_, **__: concurrent.futures.Future()})
+    results = idle().map(len, [""])
+    waits(lambda: list(results))
+
+
 each(
     "threading",
     waits,
@@ -1004,6 +1012,14 @@ PROOFS |= {
     "concurrent.futures.as_completed": lambda: waits(
         lambda: list(concurrent.futures.as_completed([concurrent.futures.Future()]))
     ),
+    **{
+        f"concurrent.futures.{kind.__name__}.map().__iter__": partial(_goes_through, kind)
+        for kind in (
+            concurrent.futures.Executor,
+            concurrent.futures.ThreadPoolExecutor,
+            concurrent.futures.ProcessPoolExecutor,
+        )
+    },
     "time.sleep": lambda: waits(lambda: time.sleep(60)),
     "sched.scheduler.run": lambda: waits(_scheduled().run),
     "signal.pause": lambda: waits(signal.pause),

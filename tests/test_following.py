@@ -135,6 +135,11 @@ SLEEPS = {
         "async def work():\n    net = Net()\n    net(1)\n",
         "tasks.add_task(work)",
     ),
+    "started in a task group": (
+        "import anyio\n\nasync def slow(kind):\n    time.sleep(5)\n\n"
+        "async def work():\n    async with anyio.create_task_group() as group:\n        group.start_soon(slow, 1)\n",
+        "tasks.add_task(work)",
+    ),
     "handed back by a thread": (
         "def build():\n    return Store()\n\nasync def work():\n    store = await run_in_threadpool(build)\n    store.read()\n",
         "tasks.add_task(work)",
@@ -159,6 +164,11 @@ SLEEPS = {
     ),
 }
 SILENT = {
+    "a generator that threads go through": (
+        "from fastapi.concurrency import iterate_in_threadpool\n\ndef lines():\n    time.sleep(5)\n    yield 1\n\n"
+        "async def work():\n    async for line in iterate_in_threadpool(lines()):\n        len(line)\n",
+        "tasks.add_task(work)",
+    ),
     "a generator that a thread goes through": (
         "def lines():\n    time.sleep(5)\n    yield 1\n\n"
         "async def work():\n    found = lines()\n    while await asyncio.to_thread(next, found, None):\n        pass\n    found.close()\n",

@@ -129,10 +129,22 @@ class Steps:
         place = self._place(value)
         off_loop = frame.function is not None and node in _run_apart(frame.function)
         for target, is_async in self.entered(value, positional, keywords):
-            if not (is_async and dropped and not awaited) and not _runs_in_thread(node, target, frame):
+            if not (is_async and dropped and not awaited) and not self._runs_in_thread(node, target, frame):
                 edges.append(Edge(node, target, place, off_loop))
         if isinstance(value, Partial) and isinstance(value.target, Outside):
             self._call(node, value.target, frame, awaited, dropped, edges, outers)
+
+    def _runs_in_thread(self, call: t.Call, target: Frame, frame: Frame) -> bool:
+        """True for a generator that is made here, and gone through in another thread: `iterate_in_threadpool(lines())`."""
+        if target.function is None or not target.function.is_generator or frame.function is None:
+            return False
+        around = (c for c in t.nodes_of(frame.function, t.Call) if any(a.value is call for a in c.arguments))
+        names = (
+            v.name for c in around for v in self._names.evaluate(c.func, frame) if isinstance(v, Outside)
+        )
+        facts = filter(None, map(self._names.knowledge.fact, names))
+        offloaded = any(fact.runs is not None and fact.where == "thread" for fact in facts)
+        return offloaded or call in _gone_through_elsewhere(frame.function)
 
     def _inherited(self, node: t.Call, value: Instance, awaited: bool) -> Iterator[Outer]:
         """What calling an object does by an outside base: `model(x)` of a class derived from `torch.nn.Module`."""
@@ -265,13 +277,6 @@ class Steps:
         offloads = fact is not None and (fact.runs is not None or fact.wraps is not None)
         where = fact.where if fact is not None and offloads else ""
         return where if where in ("thread", "process") else None  # type: ignore[return-value]
-
-
-def _runs_in_thread(call: t.Call, target: Frame, frame: Frame) -> bool:
-    """True for a generator that is made here, and gone through in another thread: `to_thread(next, lines)`."""
-    if target.function is None or not target.function.is_generator or frame.function is None:
-        return False
-    return call in _gone_through_elsewhere(frame.function)
 
 
 @memo

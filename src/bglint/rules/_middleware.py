@@ -64,20 +64,28 @@ def _is_http(decorator: t.Expr) -> bool:
 _ADDING = (
     r"\b(add_middleware|Middleware)\("
     r"|\.middleware\(\s*[\"']http[\"']\s*\)\s*\("  # app.middleware("http")(log)
-    r"|=\s*[\w.]+\(\s*(?:app\s*=\s*)?\w*app\b"  # asgi = Log(app)
 )
+_AROUND = re.compile(r"=\s*[\w.]+\(\s*(?:app\s*=\s*)?\w*app\b")
+"""`asgi = Log(app)`, where the app is made."""
+
+_MAKES = r"\b(?:FastAPI|Starlette)\("
 _APPS = ("fastapi.FastAPI", "fastapi.applications.FastAPI", "starlette.applications.Starlette")
 
 
 def _added_in_functions(project: Project) -> Iterator[Middleware]:
-    for function in project.functions(_ADDING):
+    for function in dict.fromkeys((*project.functions(_ADDING), *_around_an_app(project))):
         frame = project.frame(function)
         for call in _adding(t.walk_function(function)):
             yield from _of(project, call, frame, function.source)
 
 
+def _around_an_app(project: Project) -> Iterator[t.Function]:
+    for module in project.modules(_MAKES):
+        yield from project.roles.functions_in(module, module.lines_with(_AROUND))
+
+
 def _added_in_modules(project: Project) -> Iterator[Middleware]:
-    for module in project.modules(_ADDING):
+    for module in {m.path: m for pattern in (_ADDING, _MAKES) for m in project.modules(pattern)}.values():
         frame = project.names.module_frame(module.path)
         for statement, source in _statements(project, module):
             for call in _adding(t.walk(statement)):
