@@ -130,11 +130,6 @@ SLEEPS = {
         "    async def run(self):\n        self.store.read()\n",
         "tasks.add_task(Job().run)",
     ),
-    "an object whose base hands its calls on": (
-        "class Net(torch.nn.Module):\n    def forward(self, x):\n        Store().read()\n\n"
-        "async def work():\n    net = Net()\n    net(1)\n",
-        "tasks.add_task(work)",
-    ),
     "started in a task group": (
         "import anyio\n\nasync def slow(kind):\n    time.sleep(5)\n\n"
         "async def work():\n    async with anyio.create_task_group() as group:\n        group.start_soon(slow, 1)\n",
@@ -263,3 +258,10 @@ def test_what_nobody_sets_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text(APP.format(definitions=definitions, registers="    pass"))
     report = lint([tmp_path])
     assert (report.tasks, [lost.expression for lost in report.unfollowed]) == (0, ["sender.send"])
+
+
+def test_a_model_of_the_project_is_as_heavy_as_its_base(tmp_path: Path) -> None:
+    definitions = "class Net(torch.nn.Module): ...\n\nasync def work():\n    net = Net()\n    net(1)\n"
+    text = APP.format(definitions=definitions, registers="    tasks.add_task(work)")
+    (tmp_path / "main.py").write_text(text)
+    assert {finding.code for finding in lint([tmp_path]).findings} == {"BG208"}

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from bglint.names import Names
 
 _PROTOCOLS = ("typing.Protocol", "typing_extensions.Protocol")
-_HANDING_ON = {"torch.nn.Module": "forward", "torch.nn.modules.module.Module": "forward"}
 PROPERTIES = {"property", "cached_property", "computed_field", "hybrid_property"}
 _PROPERTY = re.compile(rb"@[\w.]*(?:property|computed_field)\b(?s:.){0,400}?\bdef\s+(\w+)")
 
@@ -153,10 +152,8 @@ def method(
 
 
 def called(names: Names, value: Instance) -> Func | None:
-    """The method that calling an object runs: its `__call__`, or what an outside base hands the call on to."""
+    """The method that calling an object runs."""
     found = method(names, value.klass, "__call__")
-    if found is None and not set(_HANDING_ON).isdisjoint(bases := outside_bases(names, value.klass)):
-        found = method(names, value.klass, next(_HANDING_ON[base] for base in bases if base in _HANDING_ON))
     return Func(None, found[1], found[0].closure, value) if found is not None else None
 
 

@@ -117,7 +117,7 @@ def kept(project: Project, site: TaskSite) -> tuple[Value, ...]:
     """What the task reads from the fields of objects that others made: `job.path`, `self.upload`."""
     own = {visit.frame.function for visit in project.visits(site)}
     read = (each for visit in project.visits(site) for each in _fields_read(project, visit.frame))
-    return tuple(dict.fromkeys(field for field, born in read if born.frame.function not in own))
+    return tuple(dict.fromkeys(field for field, birth in read if birth.frame.function not in own))
 
 
 @memo
@@ -128,9 +128,14 @@ def _fields_read(project: Project, frame: Frame) -> tuple[tuple[Value, Birth], .
         holders = [v for v in project.evaluate(node.value, frame) if isinstance(v, Instance)]
         for value in _read(project, node, frame, holders) if holders else ():
             field = value if value.birth is not None else _field(project, value, node.name, holders)
-            born = field.birth or (field.of.birth if isinstance(field, Outside) and field.of else None)
-            found += [(field, born)] if born is not None else []
+            birth = born(field)
+            found += [(field, birth)] if birth is not None else []
     return tuple(found)
+
+
+def born(value: Value) -> Birth | None:
+    """The birth of a value, or of what it was taken from."""
+    return value.birth or (value.of.birth if isinstance(value, Outside) and value.of is not None else None)
 
 
 def _read(project: Project, node: t.Attribute, frame: Frame, holders: list[Instance]) -> Iterator[Value]:

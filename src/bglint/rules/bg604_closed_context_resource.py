@@ -15,7 +15,7 @@ from bglint.rules._conditions import exclude_each_other
 from bglint.rules._deeds import way_to
 from bglint.rules._deleting import deletions, let_go
 from bglint.rules._foreign_loop import below
-from bglint.rules._handed import cancelled_there, fact, handed, kept, worked_with
+from bglint.rules._handed import born, cancelled_there, fact, handed, kept, worked_with
 from bglint.rules._owners import closes, is_resource, leaves_open
 from bglint.rules._temporary import is_kept, is_path, sources
 from bglint.rules._uploads import upload_of
@@ -140,10 +140,19 @@ def _closed_by(project: Project, site: TaskSite) -> set[Birth | None]:
     return {value.birth for value in project.evaluate(site.handed.value, site.frame)}
 
 
+def _kept_on_the_way(project: Project, site: TaskSite) -> Iterator[Value]:
+    """What the task reads from objects, where the handler, or what leads from it to the registration, made it."""
+    passed = {frame.function for frame, _ in way_to(site)}
+    for value in kept(project, site):
+        birth = born(value)
+        if birth is not None and birth.frame.function in passed:
+            yield value
+
+
 def _closed(project: Project, site: TaskSite) -> Iterator[tuple[Birth, t.Call | None]]:
     """What the request closes and the task is given: where it was bound, and the call that closes it by hand."""
     given = (read for each in handed(project, site) for read in _read_of(project, site, each))
-    for value in (*given, *kept(project, site)):
+    for value in (*given, *_kept_on_the_way(project, site)):
         yield from (closed for source in sources(project, value) for closed in _block(project, site, source))
     own = {visit.frame.function for visit in project.visits(site)}
     for value, _ in worked_with(project, site):
@@ -314,7 +323,7 @@ def _report(project: Project, site: TaskSite, birth: Birth, close: t.Call | None
 
 def _deleted(project: Project, site: TaskSite) -> Iterator[Finding]:
     """What the handler deletes itself when it has added the task."""
-    for value in (*handed(project, site), *kept(project, site)):
+    for value in (*handed(project, site), *_kept_on_the_way(project, site)):
         for call, frame in deletions(project, site, value):
             task = project.task_name(site)
             then = "is still running then" if site.kind == "create_task" else "runs later"
@@ -331,7 +340,7 @@ def _deleted(project: Project, site: TaskSite) -> Iterator[Finding]:
 
 def _let_go(project: Project, site: TaskSite) -> Iterator[Finding]:
     """A temporary folder that goes with its object, which nobody keeps."""
-    for value in (*handed(project, site), *kept(project, site)):
+    for value in (*handed(project, site), *_kept_on_the_way(project, site)):
         for _ in let_go(project, site, value):
             task = project.task_name(site)
             then = "is still running then" if site.kind == "create_task" else "runs later"
