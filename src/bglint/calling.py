@@ -237,7 +237,7 @@ def apply(
             names, value.target, (*value.positional, *positional), {**dict(value.keywords), **keywords}, birth
         )
     if isinstance(value, Instance):
-        func = members.called(names, value)
+        func = members.bound(names, value, "__call__")
         if func is not None:
             return apply(names, func, positional, keywords, birth)
     if isinstance(value, Outside):
@@ -367,10 +367,9 @@ def _entered(names: Names, value: Value) -> Values:
         return yielded(names, value)
     if isinstance(value, Instance):
         for name in ("__enter__", "__aenter__"):
-            found = members.method(names, value.klass, name)
-            if found is not None:
-                inner = returned(names, bind(names, Func(None, found[1], found[0].closure, value), (), {}))
-                return known(inner) or (value,)
+            method = members.bound(names, value, name)
+            if method is not None:
+                return known(returned(names, bind(names, method, (), {}))) or (value,)
     if isinstance(value, Outside):
         for name in ("__enter__", "__aenter__"):
             fact = names.knowledge.fact(f"{value.name}.{name}")
@@ -417,9 +416,9 @@ def item(names: Names, value: Value, index: tuple[t.Expr, ...], frame: Frame, ex
         kind = fact.returns if fact is not None and fact.returns else f"{value.name}[]"
         return (Outside(value.birth, kind, True, value),)
     if isinstance(value, Instance):
-        found = members.method(names, value.klass, "__getitem__")
-        if found is not None:
-            return returned(names, bind(names, Func(None, found[1], found[0].closure, value), (), {}))
+        method = members.bound(names, value, "__getitem__")
+        if method is not None:
+            return returned(names, bind(names, method, (), {}))
     return (Unknown(),)
 
 

@@ -42,5 +42,12 @@ def excerpts(names: Names, module: Module, pattern: re.Pattern[str]) -> Iterator
 def _in_function(names: Names, frame: Frame) -> Iterator[Excerpt]:
     assert frame.function is not None
     yield frame, t.walk_function(frame.function)
+    for inner in inside(names, frame):
+        yield from _in_function(names, inner)
+
+
+def inside(names: Names, frame: Frame) -> Iterator[Frame]:
+    """The frames of the functions that a function defines."""
+    assert frame.function is not None
     for node in t.nodes_of(frame.function, t.Define):
-        yield from _in_function(names, names.frame(node.function, frame.path, (), frame))
+        yield names.frame(node.function, frame.path, (), frame)

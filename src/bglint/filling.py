@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from bglint import calling, members, registering
 from bglint import tree as t
-from bglint.excerpts import excerpts
+from bglint.excerpts import excerpts, inside
 from bglint.frozen import by_value
 from bglint.memo import memo
 from bglint.needles import begun
@@ -104,17 +104,10 @@ def _places(names: Names, birth: Birth) -> Iterator[tuple[Frame, Put]]:
     for frame in (birth.frame, *_methods(names, birth)):
         assert frame.function is not None
         own = frame.function.parameters[0].name if birth.name.startswith("self.") else ""
-        for inner in (frame, *_inside(names, frame)):
+        for inner in (frame, *inside(names, frame)):  # a decorator keeps in its own function what it is given
             for put in _puts(inner.function):  # type: ignore[arg-type]
                 if _holds(put.holder, birth.name, own):
                     yield inner, put
-
-
-def _inside(names: Names, frame: Frame) -> Iterator[Frame]:
-    """The functions in a function: a decorator's own, `def register(fn): self.handlers.append(fn)`."""
-    assert frame.function is not None
-    for node in t.nodes_of(frame.function, t.Define):
-        yield names.frame(node.function, frame.path, (), frame)
 
 
 def _methods(names: Names, birth: Birth) -> Iterator[Frame]:

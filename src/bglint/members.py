@@ -151,9 +151,9 @@ def method(
     return None
 
 
-def called(names: Names, value: Instance) -> Func | None:
-    """The method that calling an object runs."""
-    found = method(names, value.klass, "__call__")
+def bound(names: Names, value: Instance, name: str) -> Func | None:
+    """The first-party method of an object: `__call__` is what calling it runs."""
+    found = method(names, value.klass, name)
     return Func(None, found[1], found[0].closure, value) if found is not None else None
 
 
@@ -277,17 +277,18 @@ def is_closed(names: Names, klass: Class) -> bool:
             or own_method(names, part, "__getattribute__")
         ):
             return False
-        if any(a.keyword is not None for a in part.bases) or _mentions(names, part, ("setattr", "__dict__")):
+        if any(a.keyword is not None for a in part.bases) or _sets_by_name(names, part):
             return False
     return True
 
 
-def _mentions(names: Names, klass: Class, words: tuple[str, ...]) -> bool:
+def _sets_by_name(names: Names, klass: Class) -> bool:
+    """True where the text of a class may set attributes by names that are not written down."""
     module = names.program.module(klass.source.path)
     if module is None or klass.entry is None:
         return True
     text = module.text(klass.entry.start, klass.entry.end)
-    return any(word in text for word in words)
+    return "setattr" in text or "__dict__" in text
 
 
 def _method_value(names: Names, klass: Class, function: t.Function, target: Instance | Cls) -> Values:
@@ -391,7 +392,7 @@ def _assigned(names: Names, target: Instance, name: str) -> Values:
 
 def assigns(names: Names, klass: Class, name: str) -> bool:
     """True where a method of a class may set an attribute, also by a name that is not written down."""
-    return bool(_assigning(names, klass, name)) or _mentions(names, klass, ("setattr", "__dict__"))
+    return bool(_assigning(names, klass, name)) or _sets_by_name(names, klass)
 
 
 def _assigning(names: Names, klass: Class, name: str) -> list[t.Function]:
@@ -463,8 +464,7 @@ def set_once(names: Names, target: Instance, name: str) -> t.Expr | None:
     found = _self_bindings(init, init.parameters[0].name).get(name, ())
     if setting != [init] or len(found) != 1 or found[0][1] or scope(init).chain(found[0][0].at):
         return None
-    by_name = any(_mentions(names, klass, ("setattr", "__dict__")) for klass in classes)
-    return None if by_name else found[0][0]
+    return None if any(_sets_by_name(names, klass) for klass in classes) else found[0][0]
 
 
 def _may_set(function: t.Function, name: str) -> bool:

@@ -330,8 +330,8 @@ class Roles:
         if isinstance(value, Cls) and wanted.name == "__init__":
             return members.own_method(self._names, value.klass, "__init__") is wanted
         if isinstance(value, Instance) and wanted.name == "__call__":
-            found = members.method(self._names, value.klass, "__call__")
-            return found is not None and found[1] is wanted
+            func = members.bound(self._names, value, "__call__")
+            return func is not None and func.function is wanted
         return False
 
     def _wraps(self, value: Func, wanted: t.Function) -> bool:

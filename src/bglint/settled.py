@@ -23,7 +23,7 @@ _SETTING = r"\s*(?::[^=\n]+)?[-+*/|&%]?=(?!=)"
 
 
 def attribute(names: Names, target: Value, name: str) -> Values:
-    """What an attribute of an object surely is, `Unknown` among it where that is open; () where others may set it."""
+    """What an attribute of an object surely is; () where that is open, or others may set it."""
     if not isinstance(target, Instance) or not target.exact or target.init is None:
         return ()
     return names.remember(("settled", target, name), lambda: _attribute(names, target, name))
@@ -36,8 +36,7 @@ def _attribute(names: Names, target: Instance, name: str) -> Values:
     else:
         given = members.set_once(names, target, name)
         values = deciding.stable(names, given, target.init) if given is not None else ()
-    is_open = Unknown() in values or not values
-    return () if is_open or _is_set_elsewhere(names, target.klass, name) else values
+    return () if not values or Unknown() in values or _is_set_elsewhere(names, target.klass, name) else values
 
 
 # -------------------------------------------------------------- dataclasses, models

@@ -163,12 +163,15 @@ class Sites:
     def _with_an_adder(self) -> Iterator[t.Function]:
         """The functions that hold `tasks.add_task` itself, or are handed it; of a class that is, the methods."""
         for function in self._functions(_ADDER, re.compile(_ADDER.pattern.decode())):
-            adders = [node for node in t.nodes_of(function, t.Attribute) if node.name == "add_task"]
-            for call in t.nodes_of(function, t.Call):
-                if any(argument.value in adders for argument in call.arguments):
+            calls = t.nodes_of(function, t.Call)
+            called = {id(call.func) for call in calls}
+            named = (node for node in t.nodes_of(function, t.Attribute) if node.name == "add_task")
+            held = [node for node in named if id(node) not in called]
+            for call in calls if held else ():
+                if any(argument.value in held for argument in call.arguments):
                     yield from self._handed_to(call, self._roles.default_frame(function))
-                if any(node is not call.func for node in adders):
-                    yield function
+            if held:
+                yield function
 
     def _handed_to(self, call: t.Call, frame: Frame) -> Iterator[t.Function]:
         for value in self._names.evaluate(call.func, frame):
@@ -324,7 +327,7 @@ class Sites:
     ) -> Frame | None:
         positional, keywords = calling.arguments(self._names, call, frame, skip)
         if isinstance(value, Instance):
-            value = members.called(self._names, value) or value
+            value = members.bound(self._names, value, "__call__") or value
         if isinstance(value, Func) and value.function is not function:
             inner = [v for _, values in (value.closure.bindings if value.closure else ()) for v in values]
             value = next((v for v in inner if isinstance(v, Func) and v.function is function), value)

@@ -203,19 +203,17 @@ class Steps:
     def _property(self, node: t.Attribute, frame: Frame) -> Iterator[Edge]:
         for value in self._names.evaluate(node.value, frame):
             if isinstance(value, Instance):
-                found = members.method(self._names, value.klass, node.name)
-                if found is not None and members.has_decorator(found[1], *members.PROPERTIES):
-                    func = Func(None, found[1], found[0].closure, value)
-                    yield Edge(node, calling.bind(self._names, func, (), {}))
+                getter = members.bound(self._names, value, node.name)
+                if getter is not None and members.has_decorator(getter.function, *members.PROPERTIES):
+                    yield Edge(node, calling.bind(self._names, getter, (), {}))
 
     def _managed(self, node: t.WithItem, frame: Frame) -> Iterator[Edge]:
         for value in self._names.evaluate(node.value, frame):
             if isinstance(value, Instance):
                 for name in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
-                    found = members.method(self._names, value.klass, name)
-                    if found is not None:
-                        func = Func(None, found[1], found[0].closure, value)
-                        yield Edge(node, calling.bind(self._names, func, (), {}))
+                    method = members.bound(self._names, value, name)
+                    if method is not None:
+                        yield Edge(node, calling.bind(self._names, method, (), {}))
 
     # ----------------------------------------------------------- what calling runs
 
@@ -239,7 +237,7 @@ class Steps:
         elif isinstance(value, Cls):
             yield from self._constructed(value, positional, keywords)
         elif isinstance(value, Instance):
-            func = members.called(self._names, value)
+            func = members.bound(self._names, value, "__call__")
             if func is not None:
                 yield from self.entered(func, positional, keywords, births=births)
         elif isinstance(value, (Coroutine, Generator)):
@@ -262,8 +260,8 @@ class Steps:
         if isinstance(value, Partial):
             return self.is_async(value.target)
         if isinstance(value, Instance):
-            found = members.method(self._names, value.klass, "__call__")
-            return found is not None and found[1].is_async
+            func = members.bound(self._names, value, "__call__")
+            return func is not None and func.function.is_async
         if isinstance(value, Outside):
             fact = self._names.knowledge.fact(value.name)
             return fact is not None and fact.is_async

@@ -14,7 +14,6 @@ from bglint.rules._responses import (
     is_response_class,
     is_response_name,
 )
-from bglint.rules._returned import really
 from bglint.values import Frame, Func, Instance, Outside, Partial, Value, Values, known
 
 DEPTH = 3
@@ -59,7 +58,7 @@ def _is_on_one_way(project: Project, built: Built) -> bool:
 def _by_call(project: Project, call: t.Call, frame: Frame) -> Iterator[Built]:
     expr = given_background(project, call, frame)
     if expr is not None:
-        yield Built(really(project, expr, frame), expr, frame, expr, frame)
+        yield Built(project.evaluate(expr, frame), expr, frame, expr, frame)
         return
     for value in project.evaluate(call.func, frame):
         yield from _handed_on(project, value, call, frame)
@@ -91,7 +90,7 @@ def _by_constructor(project: Project, init: Frame, depth: int) -> Iterator[Built
             for value in project.evaluate(node.func, init):
                 yield from _by_base(project, value, node, init, depth)
         elif isinstance(node, t.Assign) and node.value is not None and _sets_own(node, init.function):
-            yield Built(really(project, node.value, init), node, init, node.value, init)
+            yield Built(project.evaluate(node.value, init), node, init, node.value, init)
 
 
 def _by_base(project: Project, value: Value, call: t.Call, init: Frame, depth: int) -> Iterator[Built]:
@@ -102,7 +101,7 @@ def _by_base(project: Project, value: Value, call: t.Call, init: Frame, depth: i
         expr = call.keyword("background") or _by_position(project, value, call)
         values = project.arguments(call, init)[1].get("background", ())
         if expr is not None:
-            yield Built(really(project, expr, init), expr, init, expr, init)
+            yield Built(project.evaluate(expr, init), expr, init, expr, init)
         elif known(values):
             yield Built(known(values), call, init, None, init, known(values) != values)
 

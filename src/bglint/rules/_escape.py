@@ -23,7 +23,6 @@ from bglint.values import (
     Cls,
     Const,
     Frame,
-    Func,
     Generator,
     Instance,
     Items,
@@ -229,11 +228,11 @@ def _leaves_generator(project: Project, value: Generator, failure: Failure) -> b
 
 
 def _exit_swallows(project: Project, value: Instance, name: str, failure: Failure) -> bool:
-    found = members.method(project.names, value.klass, name)
-    if found is None:
+    method = members.bound(project.names, value, name)
+    if method is None:
         return False
-    frame = project.bind(Func(None, found[1], found[0].closure, value), (), {})
-    for node in t.walk_function(found[1]):
+    frame = project.bind(method, (), {})
+    for node in t.walk_function(method.function):
         if (
             isinstance(node, t.Return)
             and node.value is not None

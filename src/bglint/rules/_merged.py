@@ -12,7 +12,6 @@ from bglint.project import Project
 from bglint.rules._handed import links, spread
 from bglint.rules._handmade import is_made_by_hand, uses_in
 from bglint.rules._responses import builds_response
-from bglint.rules._returned import really
 from bglint.sites import TASKS
 from bglint.values import Birth, Cls, Frame, Func, Outside, Partial, Unknown, Value
 
@@ -91,7 +90,7 @@ def leads_to_injected(project: Project, expr: t.Expr, frame: Frame, depth: int =
 def _leads_there(project: Project, expr: t.Expr, frame: Frame, depth: int) -> bool:
     if isinstance(project.tasks_object(expr, frame), Unknown):
         return True
-    values = really(project, expr, frame)
+    values = project.evaluate(expr, frame)
     if any(_is_of_injected(project, value, frame, depth) for value in spread(values)):
         return True
     unknown = any(isinstance(value, Unknown) for value in values)

@@ -12,7 +12,6 @@ from bglint.rules._built import Built, built_with
 from bglint.rules._handmade import is_made_by_hand
 from bglint.rules._merged import leads_to_injected, takes_in_injected
 from bglint.rules._responses import is_response
-from bglint.rules._returned import really
 from bglint.sites import TASK, TASKS
 from bglint.values import Cls, Const, Frame, Func, Value
 
@@ -42,7 +41,7 @@ def own_backgrounds(project: Project, route: t.Function) -> Iterator[Own]:
     """What the returned responses are built with, or are given before they are returned."""
     frame = project.frame(route)
     for leaves in t.nodes_of(route, t.Return):
-        values = really(project, leaves.value, frame) if leaves.value is not None else ()
+        values = project.evaluate(leaves.value, frame) if leaves.value is not None else ()
         responses = [value for value in values if is_response(project, value)]
         later = list(_set_before(leaves, route)) if responses else []
         for node in later:
@@ -89,7 +88,7 @@ def _assigned(project: Project, node: t.Assign, leaves: t.Return, route: Frame) 
     if node.value is None or route.function is None:
         return
     inner = len(project.chain(node, route.function)) > len(project.chain(leaves, route.function))
-    built = Built(really(project, node.value, route), node, route, node.value, route, inner)
+    built = Built(project.evaluate(node.value, route), node, route, node.value, route, inner)
     if _is_own(project, built, route):
         yield _own(built, leaves, route, node)
 

@@ -62,8 +62,7 @@ def owner(project: Project, value: Value, depth: int = DEPTH) -> Owner | None:
 def _through(project: Project, provider: Value, value: Value, name: str, depth: int) -> Owner | None:
     """The owner behind one provider: the generator itself, or what a plain function hands on."""
     if isinstance(provider, Instance):
-        found = members.method(project.names, provider.klass, "__call__")
-        provider = Func(None, found[1], found[0].closure, provider) if found else provider
+        provider = members.bound(project.names, provider, "__call__") or provider
     if not isinstance(provider, Func):
         return None
     if provider.function.is_generator:

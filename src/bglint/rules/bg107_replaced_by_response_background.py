@@ -15,7 +15,6 @@ from bglint.rules._injection import dependencies
 from bglint.rules._own_background import Own, own_backgrounds
 from bglint.rules._paths import Call, Walker, Way
 from bglint.rules._responses import backgrounds
-from bglint.rules._returned import really
 from bglint.rules._told import told
 from bglint.rules._written import Written, is_given, traced
 from bglint.sites import TaskSite
@@ -174,7 +173,7 @@ def _is_injected(project: Project, site: TaskSite) -> bool:
         return False
     holder = func.value.value if site.kind == "append" and isinstance(func.value, t.Attribute) else func.value
     origin = traced(project, Written(holder, site.frame, site.context.hops))
-    return not any(map(is_made_by_hand, really(project, origin.expr, origin.frame)))
+    return not any(map(is_made_by_hand, project.evaluate(origin.expr, origin.frame)))
 
 
 def _stands_in(site: TaskSite, function: t.Function) -> bool:

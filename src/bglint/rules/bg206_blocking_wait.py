@@ -11,6 +11,7 @@ from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, blocking
 from bglint.rules._done import is_done
+from bglint.rules._first_visits import first_visits
 from bglint.rules._offload import blocked
 from bglint.rules._pools import pool_waits
 from bglint.values import Const
@@ -91,13 +92,10 @@ def blocking_wait(project: Project) -> Iterator[Finding]:
     for meeting in blocking(project, "wait"):
         if not _returns_at_once(project, meeting) and not _known_done(project, meeting):
             yield blocked(project, "BG206", meeting, "waits")
-    seen: set[t.Call] = set()
-    for site in project.sites:
-        for visit in project.visits(site):
-            for call in pool_waits(project, visit.frame) if visit.where == "event loop" else ():
-                if call not in seen:
-                    seen.add(call)
-                    yield _pool(project, call, visit)
+    for call, visit in first_visits(
+        project, lambda visit: pool_waits(project, visit.frame) if visit.where == "event loop" else ()
+    ):
+        yield _pool(project, call, visit)
 
 
 def _pool(project: Project, call: t.Call, visit: Visit) -> Finding:

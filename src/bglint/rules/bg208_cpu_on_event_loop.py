@@ -10,6 +10,7 @@ from bglint.project import Project
 from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, argument, blocking_again, number
+from bglint.rules._first_visits import first_visits
 from bglint.rules._long_loops import Turning, long_loops
 from bglint.rules._offload import blocked
 from bglint.rules._weight import a_queue
@@ -99,13 +100,10 @@ def _is_of_lists(project: Project, meeting: Meeting) -> bool:
 
 
 def _long_loops(project: Project) -> Iterator[Finding]:
-    seen: set[t.Node] = set()
-    for site in project.sites:
-        for visit in project.visits(site):
-            for loop in long_loops(project, visit.frame) if visit.where == "event loop" else ():
-                if loop not in seen:
-                    seen.add(loop)
-                    yield _long_loop(project, loop, visit)
+    for loop, visit in first_visits(
+        project, lambda visit: long_loops(project, visit.frame) if visit.where == "event loop" else ()
+    ):
+        yield _long_loop(project, loop, visit)
 
 
 def _long_loop(project: Project, loop: Turning, visit: Visit) -> Finding:

@@ -10,6 +10,7 @@ from bglint.project import Project, dotted
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
 from bglint.rules._contacts import Meeting, is_def_task, meetings, reached
+from bglint.rules._first_visits import first_visits
 from bglint.rules._loops import at_least, is_range, length, loops_around
 from bglint.rules._weight import runs_heavy_program, to_a_queue
 from bglint.sites import TaskSite
@@ -157,13 +158,10 @@ def _is_step(contact: Contact) -> bool:
 
 
 def _number_crunching(project: Project) -> Iterator[Finding]:
-    seen: set[t.For] = set()
-    for site in project.sites:
-        for visit in filter(is_def_task, project.visits(site)):
-            for loop in _nested_ranges(project, visit):
-                if loop not in seen:
-                    seen.add(loop)
-                    yield _crunching(project, loop, visit)
+    for loop, visit in first_visits(
+        project, lambda visit: _nested_ranges(project, visit) if is_def_task(visit) else ()
+    ):
+        yield _crunching(project, loop, visit)
 
 
 def _crunching(project: Project, loop: t.For, visit: Visit) -> Finding:
