@@ -19,6 +19,7 @@ from bglint.outline import Entry, Outline, OutlineProblem, outline
 from bglint.placing import Places, completed
 from bglint.values import Class
 
+_HEADER = re.compile(rb"^class\b[^:]*", re.MULTILINE)
 _GLOBAL = re.compile(r"global[ \t]+([^\n#]*)")
 
 
@@ -81,6 +82,7 @@ class Program:
         self._modules: dict[str, Module | None] = {}
         self._places = Places(self._slice)
         self._classes: dict[tuple[str, int], Class] = {}
+        self._headers: dict[str, bytes] = {}
 
     def module(self, path: str) -> Module | None:
         """The module of a file, None where it cannot be read or parsed."""
@@ -167,13 +169,19 @@ class Program:
 
     def class_headers(self, word: str) -> Iterator[tuple[Module, Entry]]:
         """The top-level classes whose header mentions a word."""
-        pattern = re.compile(rb"^class\b[^:]*\b" + word.encode() + rb"\b", re.M)
+        pattern = re.compile(rb"\b" + word.encode() + rb"\b")
         for file in self.sources.mentioning(re.compile(re.escape(word).encode())):
-            if pattern.search(self.sources.read(file)):
+            if pattern.search(self._headers_in(file)):
                 module = self.module(file.path)
                 for entry in module.outline.entries if module else ():
                     if entry.kind == "class" and word in module.text(entry.start, entry.header):  # type: ignore[union-attr]
                         yield module, entry  # type: ignore[misc]
+
+    def _headers_in(self, file: SourceFile) -> bytes:
+        """The headers of the top-level classes of a file that nobody may have asked for yet."""
+        if file.path not in self._headers:
+            self._headers[file.path] = b"\n".join(_HEADER.findall(self.sources.read(file)))
+        return self._headers[file.path]
 
     # --------------------------------------------------------------- places
 
