@@ -37,12 +37,18 @@ class Haystack:
         digests = [b" ".join(set(text.translate(_SPACES).split())) for text in texts]
         self._all = b"\n".join(digests)
         self._starts = [0, *accumulate(len(digest) + 1 for digest in digests)]
+        self._found: dict[bytes, tuple[int, ...]] = {}
 
     def holding(self, words: Iterable[bytes]) -> set[int]:
         """The numbers of the texts that hold one of these words."""
         return {number for word in words for number in self._with(word)}
 
-    def _with(self, word: bytes) -> Iterator[int]:
+    def _with(self, word: bytes) -> tuple[int, ...]:
+        if word not in self._found:
+            self._found[word] = tuple(self._find(word))
+        return self._found[word]
+
+    def _find(self, word: bytes) -> Iterator[int]:
         at = self._all.find(word)
         while at >= 0:
             number = bisect_right(self._starts, at)
