@@ -13,5 +13,5 @@ def names() -> dict[str, str]:
     package = find_spec("bglint.rules")
     places = package.submodule_search_locations if package else None
     stems = sorted(module.name for module in pkgutil.iter_modules(places))
-    split = (stem.partition("_") for stem in stems if not stem.startswith("_"))
+    split = (stem.partition("_") for stem in stems)
     return {code.upper(): name.replace("_", "-") for code, _, name in split}

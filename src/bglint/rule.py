@@ -57,11 +57,10 @@ def rule(code: str, *, level: Level, fixable: Fixable = "") -> Callable[[Check],
 
 @cache
 def registry() -> dict[str, Rule]:
-    """All rules by code, found by scanning the package `bglint.rules`; names with a leading underscore are skipped."""
+    """All rules by code, found by scanning the package `bglint.rules`."""
     package = importlib.import_module("bglint.rules")
     for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"bglint.rules.{module.name}")
+        importlib.import_module(f"bglint.rules.{module.name}")
     return dict(sorted(_REGISTERED.items()))
 
 

@@ -1,1 +1,1 @@
-"""One rule a file, found by scanning; a leading underscore marks what several rules share."""
+"""One rule a file, found by scanning; what several rules ask stands in `bglint.questions`."""

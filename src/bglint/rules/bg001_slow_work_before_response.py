@@ -9,9 +9,9 @@ from dataclasses import replace
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted
+from bglint.questions.contacts import number
+from bglint.questions.parents import parent
 from bglint.rule import finding, rule
-from bglint.rules._contacts import number
-from bglint.rules._parents import parent
 from bglint.sites import Context, Hop
 from bglint.steps import Outer
 from bglint.values import Frame

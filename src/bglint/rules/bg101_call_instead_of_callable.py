@@ -9,10 +9,9 @@ from bglint import tree as t
 from bglint.members import is_abstract
 from bglint.model import Finding, Fix, Level
 from bglint.project import Project, dotted
-from bglint.rule import rule
-from bglint.rules._callable import can_be_called, is_background, is_context_manager, is_started
-from bglint.rules._responses import Background, backgrounds
-from bglint.rules._results import (
+from bglint.questions.callable import can_be_called, is_background, is_context_manager, is_started
+from bglint.questions.responses import Background, backgrounds
+from bglint.questions.results import (
     is_awaited_by_runner,
     is_outside_coroutine,
     makes_awaitable,
@@ -20,8 +19,9 @@ from bglint.rules._results import (
     may_give_function,
     starts_work,
 )  # fmt: skip
-from bglint.rules._told import told
-from bglint.rules._written import Written, handed
+from bglint.questions.told import told
+from bglint.questions.written import Written, handed
+from bglint.rule import rule
 from bglint.sites import TaskSite
 from bglint.values import Const, Coroutine, Frame, Func, Generator, Outside, Partial, Value, Values
 

@@ -8,10 +8,10 @@ from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix, Span
 from bglint.project import Project
+from bglint.questions.parents import parent
+from bglint.questions.told import told
+from bglint.questions.written import is_plain
 from bglint.rule import rule
-from bglint.rules._parents import parent
-from bglint.rules._told import told
-from bglint.rules._written import is_plain
 from bglint.sites import TaskSite
 from bglint.values import known
 

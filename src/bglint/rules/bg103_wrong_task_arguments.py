@@ -8,10 +8,10 @@ from bglint import members
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project
+from bglint.questions.signature import Mismatch, mismatch, resolved
+from bglint.questions.told import told
+from bglint.questions.written import Given, given, handed, is_plain
 from bglint.rule import rule
-from bglint.rules._signature import Mismatch, mismatch, resolved
-from bglint.rules._told import told
-from bglint.rules._written import Given, given, handed, is_plain
 from bglint.sites import TASKS, TaskSite
 from bglint.values import Frame, Func, Instance
 

@@ -9,12 +9,12 @@ from bglint import tree as t
 from bglint.memo import memo
 from bglint.model import Edit, Finding, Fix
 from bglint.project import Project, dotted, short_function
+from bglint.questions.callable import wrappers
+from bglint.questions.results import is_outside_coroutine
+from bglint.questions.told import told
+from bglint.questions.written import handed
 from bglint.reach import Visit
 from bglint.rule import rule
-from bglint.rules._callable import wrappers
-from bglint.rules._results import is_outside_coroutine
-from bglint.rules._told import told
-from bglint.rules._written import handed
 from bglint.scope import scope
 from bglint.sites import TaskSite
 from bglint.steps import Outer

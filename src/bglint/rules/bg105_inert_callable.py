@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from bglint.model import Finding
 from bglint.project import Project
+from bglint.questions.inert import why_inert
+from bglint.questions.told import told
 from bglint.rule import rule
-from bglint.rules._inert import why_inert
-from bglint.rules._told import told
 
 
 @rule("BG105", level="error")

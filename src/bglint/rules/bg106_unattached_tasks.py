@@ -8,14 +8,14 @@ from functools import partial
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted, name_of
+from bglint.questions.handmade import Shared, Use, is_made_by_hand, is_mentioned_inside, shared, uses_in
+from bglint.questions.kept_on_self import Kept, kept_on_self, uses
+from bglint.questions.left_out import LeftOut, left_out
+from bglint.questions.nowhere import leads_nowhere
+from bglint.questions.parents import parent
+from bglint.questions.told import told
+from bglint.questions.written import is_plain
 from bglint.rule import rule
-from bglint.rules._handmade import Shared, Use, is_made_by_hand, is_mentioned_inside, shared, uses_in
-from bglint.rules._kept_on_self import Kept, kept_on_self, uses
-from bglint.rules._left_out import LeftOut, left_out
-from bglint.rules._nowhere import leads_nowhere
-from bglint.rules._parents import parent
-from bglint.rules._told import told
-from bglint.rules._written import is_plain
 from bglint.sites import TaskSite
 from bglint.values import Frame
 

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding, Step
 from bglint.project import Project, name_of
+from bglint.questions.conditions import exclude_each_other
+from bglint.questions.deeds import way_to
+from bglint.questions.handmade import is_made_by_hand
+from bglint.questions.injection import dependencies
+from bglint.questions.own_background import Own, own_backgrounds
+from bglint.questions.paths import Call, Walker, Way
+from bglint.questions.responses import backgrounds
+from bglint.questions.told import told
+from bglint.questions.written import Written, is_given, traced
 from bglint.rule import rule
-from bglint.rules._conditions import exclude_each_other
-from bglint.rules._deeds import way_to
-from bglint.rules._handmade import is_made_by_hand
-from bglint.rules._injection import dependencies
-from bglint.rules._own_background import Own, own_backgrounds
-from bglint.rules._paths import Call, Walker, Way
-from bglint.rules._responses import backgrounds
-from bglint.rules._told import told
-from bglint.rules._written import Written, is_given, traced
 from bglint.sites import TaskSite
 from bglint.values import Frame
 

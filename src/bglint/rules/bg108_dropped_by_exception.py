@@ -9,15 +9,15 @@ from bglint import tree as t
 from bglint.memo import memo
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, dotted, name_of
+from bglint.questions.carried import carries_tasks
+from bglint.questions.conditions import exclude_each_other
+from bglint.questions.deeds import way_to
+from bglint.questions.fallible import raises_always
+from bglint.questions.handmade import is_made_by_hand
+from bglint.questions.paths import Call, Walker, Way
+from bglint.questions.told import told
+from bglint.questions.written import is_given
 from bglint.rule import rule
-from bglint.rules._carried import carries_tasks
-from bglint.rules._conditions import exclude_each_other
-from bglint.rules._deeds import way_to
-from bglint.rules._fallible import raises_always
-from bglint.rules._handmade import is_made_by_hand
-from bglint.rules._paths import Call, Walker, Way
-from bglint.rules._told import told
-from bglint.rules._written import is_given
 from bglint.sites import TaskSite, awaited_there
 from bglint.values import Frame
 

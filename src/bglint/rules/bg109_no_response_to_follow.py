@@ -9,13 +9,13 @@ from bglint import members
 from bglint import tree as t
 from bglint.model import Finding, Level, Step
 from bglint.project import Project, name_of
+from bglint.questions.handmade import is_made_by_hand
+from bglint.questions.injection import dependencies, is_registered, meaning, outer
+from bglint.questions.parents import parent
+from bglint.questions.told import told
+from bglint.questions.written import is_given
 from bglint.roles import Role, RoleKind
 from bglint.rule import rule
-from bglint.rules._handmade import is_made_by_hand
-from bglint.rules._injection import dependencies, is_registered, meaning, outer
-from bglint.rules._parents import parent
-from bglint.rules._told import told
-from bglint.rules._written import is_given
 from bglint.scope import scope
 from bglint.sites import Hop, TaskSite, awaited_there
 

@@ -9,13 +9,13 @@ from bglint import tree as t
 from bglint.calling import handed_back
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted, name_of
+from bglint.questions.handmade import Shared, Use, shared, uses_in
+from bglint.questions.helpers import has_role, is_called_without
+from bglint.questions.injection import outer
+from bglint.questions.one_object import is_kept
+from bglint.questions.responses import Background, backgrounds
+from bglint.questions.told import sentence, told
 from bglint.rule import registry, rule
-from bglint.rules._handmade import Shared, Use, shared, uses_in
-from bglint.rules._helpers import has_role, is_called_without
-from bglint.rules._injection import outer
-from bglint.rules._one_object import is_kept
-from bglint.rules._responses import Background, backgrounds
-from bglint.rules._told import sentence, told
 from bglint.sites import TASKS
 from bglint.values import Birth, Frame, Func, Instance, Value
 

@@ -9,10 +9,10 @@ from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.model import Finding, Fix
 from bglint.project import Project
+from bglint.questions.paths import Call, Walker
+from bglint.questions.told import told
+from bglint.questions.written import handed
 from bglint.rule import rule
-from bglint.rules._paths import Call, Walker
-from bglint.rules._told import told
-from bglint.rules._written import handed
 from bglint.scope import scope
 from bglint.sites import TaskSite
 from bglint.values import Frame, Func, Outside

@@ -9,9 +9,9 @@ from bglint import members
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
+from bglint.questions.told import told
+from bglint.questions.written import Written, handed
 from bglint.rule import rule
-from bglint.rules._told import told
-from bglint.rules._written import Written, handed
 from bglint.values import Cls, Instance, Missing, ModuleValue, known
 
 

@@ -8,11 +8,11 @@ from bglint import edits, members
 from bglint import tree as t
 from bglint.model import Edit, Finding, Fix, Span
 from bglint.project import Project
+from bglint.questions.injection import Meaning, called_by_fastapi, is_fastapi_marker, meaning, outer
+from bglint.questions.provided import is_lost
+from bglint.questions.signature import resolved
+from bglint.questions.told import told
 from bglint.rule import rule
-from bglint.rules._injection import Meaning, called_by_fastapi, is_fastapi_marker, meaning, outer
-from bglint.rules._provided import is_lost
-from bglint.rules._signature import resolved
-from bglint.rules._told import told
 from bglint.sites import TASKS
 from bglint.values import Class, Const, Frame, Outside, Value
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, name_of
+from bglint.questions.injection import called_by_fastapi
+from bglint.questions.responses import is_response
+from bglint.questions.told import told
 from bglint.rule import rule
-from bglint.rules._injection import called_by_fastapi
-from bglint.rules._responses import is_response
-from bglint.rules._told import told
 from bglint.sites import TASKS, Context
 from bglint.values import Const, Frame, Value
 

@@ -9,9 +9,9 @@ from bglint import tree as t
 from bglint.memo import memo
 from bglint.model import Finding, Fix
 from bglint.project import Project
+from bglint.questions.contacts import Meeting, argument, blocking, number
+from bglint.questions.offload import blocked
 from bglint.rule import rule
-from bglint.rules._contacts import Meeting, argument, blocking, number
-from bglint.rules._offload import blocked
 
 
 @rule("BG201", level="error", fixable="safe, unsafe")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from bglint.model import Finding
 from bglint.project import Project
+from bglint.questions.contacts import blocking_again
+from bglint.questions.offload import blocked
 from bglint.rule import rule
-from bglint.rules._contacts import blocking_again
-from bglint.rules._offload import blocked
 
 
 @rule("BG203", level="error", fixable="unsafe")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
+from bglint.questions.contacts import Meeting, blocking_again
+from bglint.questions.offload import blocked
+from bglint.questions.templates import is_kept_template
 from bglint.rule import rule
-from bglint.rules._contacts import Meeting, blocking_again
-from bglint.rules._offload import blocked
-from bglint.rules._templates import is_kept_template
 from bglint.values import Frame, Outside
 
 _MEMORY = ("io.BytesIO", "io.StringIO")

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
+from bglint.questions.contacts import Meeting, blocking
+from bglint.questions.done import is_done
+from bglint.questions.first_visits import first_visits
+from bglint.questions.offload import blocked
+from bglint.questions.pools import pool_waits
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, blocking
-from bglint.rules._done import is_done
-from bglint.rules._first_visits import first_visits
-from bglint.rules._offload import blocked
-from bglint.rules._pools import pool_waits
 from bglint.values import Const
 
 

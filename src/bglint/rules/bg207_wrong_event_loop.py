@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding, Level
 from bglint.project import Project, dotted, name_of
+from bglint.questions.contacts import Meeting, argument, meetings, path, reached
+from bglint.questions.foreign_loop import foreign_object, made_elsewhere
 from bglint.reach import Contact
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, meetings, path, reached
-from bglint.rules._foreign_loop import foreign_object, made_elsewhere
 from bglint.values import Frame, Outside
 
 NEEDS_A_RUNNING_LOOP = (

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding, Level
 from bglint.project import Project
+from bglint.questions.contacts import Meeting, argument, blocking_again, number
+from bglint.questions.first_visits import first_visits
+from bglint.questions.long_loops import Turning, long_loops
+from bglint.questions.offload import blocked
+from bglint.questions.weight import a_queue
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, blocking_again, number
-from bglint.rules._first_visits import first_visits
-from bglint.rules._long_loops import Turning, long_loops
-from bglint.rules._offload import blocked
-from bglint.rules._weight import a_queue
 from bglint.values import Items
 
 _LEVELS: dict[str, Level] = {"heavy": "error", "medium": "warning"}

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
+from bglint.questions.contacts import Meeting, is_def_task, meetings, reached
+from bglint.questions.first_visits import first_visits
+from bglint.questions.loops import at_least, is_range, length, loops_around
+from bglint.questions.weight import runs_heavy_program, to_a_queue
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, is_def_task, meetings, reached
-from bglint.rules._first_visits import first_visits
-from bglint.rules._loops import at_least, is_range, length, loops_around
-from bglint.rules._weight import runs_heavy_program, to_a_queue
 from bglint.sites import TaskSite
 from bglint.values import Frame
 

@@ -10,12 +10,12 @@ from typing import TypeGuard
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted, short_function
+from bglint.questions.contacts import is_async_only, path
+from bglint.questions.deeds import way_to
+from bglint.questions.ended_by_error import ends_by_error
+from bglint.questions.timeouts import has_deadline
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import is_async_only, path
-from bglint.rules._deeds import way_to
-from bglint.rules._ended_by_error import ends_by_error
-from bglint.rules._timeouts import has_deadline
 from bglint.sites import SPAWNERS, TaskSite
 from bglint.values import Const, Frame, Outside
 

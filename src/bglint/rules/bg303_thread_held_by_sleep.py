@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
+from bglint.questions.contacts import Meeting, argument, is_def_task, meetings, number, path, reached
+from bglint.questions.loops import loops_around, turns
+from bglint.questions.weight import a_queue
 from bglint.reach import Contact
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, is_def_task, meetings, number, path, reached
-from bglint.rules._loops import loops_around, turns
-from bglint.rules._weight import a_queue
 from bglint.values import Frame, Outside
 
 LONG = 1.0

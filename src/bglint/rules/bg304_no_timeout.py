@@ -8,10 +8,10 @@ from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix
 from bglint.project import Project, dotted
+from bglint.questions.contacts import Meeting, meetings, reached
+from bglint.questions.timeouts import SESSIONS, given, waits_for_ever
 from bglint.reach import Contact
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, meetings, reached
-from bglint.rules._timeouts import SESSIONS, given, waits_for_ever
 from bglint.scope import Chain, dominates
 
 SECONDS = 10

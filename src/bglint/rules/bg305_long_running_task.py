@@ -8,14 +8,14 @@ from itertools import pairwise
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
+from bglint.questions.async_programs import MINUTE, outlasts_a_minute
+from bglint.questions.contacts import Meeting, argument, is_none, meetings, number, reached, unsure
+from bglint.questions.environment import from_environment
+from bglint.questions.loops import is_one_text, is_range, length
+from bglint.questions.timeouts import given
+from bglint.questions.weight import SHORT_PROGRAMS, a_queue, program, runs_heavy_program, to_a_queue
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._async_programs import MINUTE, outlasts_a_minute
-from bglint.rules._contacts import Meeting, argument, is_none, meetings, number, reached, unsure
-from bglint.rules._environment import from_environment
-from bglint.rules._loops import is_one_text, is_range, length
-from bglint.rules._timeouts import given
-from bglint.rules._weight import SHORT_PROGRAMS, a_queue, program, runs_heavy_program, to_a_queue
 from bglint.values import Frame
 
 FEW = 50

@@ -8,15 +8,15 @@ from dataclasses import replace
 from bglint import tree as t
 from bglint.model import Finding, Fix
 from bglint.project import Project, short_function
+from bglint.questions.contacts import path as way
+from bglint.questions.failing import Spot, definition, weak_spot
+from bglint.questions.in_try import in_try
+from bglint.questions.inert import why_inert
+from bglint.questions.loggers import is_local, logger
+from bglint.questions.middleware import swallows
+from bglint.questions.plain_def import used_elsewhere
+from bglint.questions.sequence import comes_after
 from bglint.rule import finding, rule
-from bglint.rules._contacts import path as way
-from bglint.rules._failing import Spot, definition, weak_spot
-from bglint.rules._in_try import in_try
-from bglint.rules._inert import why_inert
-from bglint.rules._loggers import is_local, logger
-from bglint.rules._middleware import swallows
-from bglint.rules._plain_def import used_elsewhere
-from bglint.rules._sequence import comes_after
 
 CURE = (
     "Catch it in the task: `except Exception: logger.exception(...)`, and write down a failed state "

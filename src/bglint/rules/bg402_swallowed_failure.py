@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
+from bglint.questions.except_clauses import Told, is_print, mentions
+from bglint.questions.swallowing import Swallow, swallows
 from bglint.rule import finding, rule
-from bglint.rules._except import Told, is_print, mentions
-from bglint.rules._swallowing import Swallow, swallows
 
 CURE = "Keep the traceback, `logger.exception(...)`, and write down a failed state where the user can see it."
 

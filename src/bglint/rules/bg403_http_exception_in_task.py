@@ -8,12 +8,12 @@ from bglint import members
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project
+from bglint.questions.escape import Failure, escapes, is_told_of_another
+from bglint.questions.exception_handlers import answered
+from bglint.questions.failing import runs_its_own_way
+from bglint.questions.raise_statements import Raised, nearest_raises
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._escape import Failure, escapes, is_told_of_another
-from bglint.rules._exception_handlers import answered
-from bglint.rules._failing import runs_its_own_way
-from bglint.rules._raise_statements import Raised, nearest_raises
 from bglint.values import Values
 
 CURE = (

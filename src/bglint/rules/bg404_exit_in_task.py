@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
+from bglint.questions.contacts import Meeting, argument, meetings
+from bglint.questions.escape import Failure, escapes
+from bglint.questions.raise_statements import Raised, nearest_raises
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._contacts import Meeting, argument, meetings
-from bglint.rules._escape import Failure, escapes
-from bglint.rules._raise_statements import Raised, nearest_raises
 from bglint.values import Frame, Outside, Values
 
 _EXITS = ("builtins.SystemExit", "builtins.KeyboardInterrupt")

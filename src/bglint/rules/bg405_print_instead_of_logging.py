@@ -9,9 +9,9 @@ from bglint import edits
 from bglint import tree as t
 from bglint.model import Edit, Finding, Fix
 from bglint.project import Project
+from bglint.questions.loggers import Logger, is_local, logger
 from bglint.reach import Contact
 from bglint.rule import finding, rule
-from bglint.rules._loggers import Logger, is_local, logger
 from bglint.sites import TaskSite
 from bglint.spreading import keywords
 from bglint.values import Frame, Outside, Values

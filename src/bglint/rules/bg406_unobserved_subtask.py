@@ -9,11 +9,11 @@ from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.model import Finding, Step
 from bglint.project import Project, dotted
+from bglint.questions.contained import contains
+from bglint.questions.failing import weak_spot
+from bglint.questions.subtasks import Kept, kept
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._contained import contains
-from bglint.rules._failing import weak_spot
-from bglint.rules._subtasks import Kept, kept
 from bglint.sites import SPAWNERS, TaskSite, awaited_there
 from bglint.values import Coroutine, Frame
 

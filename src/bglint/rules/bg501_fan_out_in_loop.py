@@ -10,14 +10,14 @@ from bglint.filling import filled
 from bglint.frozen import by_identity
 from bglint.model import Finding
 from bglint.project import Project, dotted, short_function
+from bglint.questions.contacts import number
+from bglint.questions.contained import is_contained
+from bglint.questions.deeds import way_to
+from bglint.questions.failing import runs_its_own_way
+from bglint.questions.listed import is_listed
+from bglint.questions.parents import around
+from bglint.questions.weight import a_queue
 from bglint.rule import finding, rule
-from bglint.rules._contacts import number
-from bglint.rules._contained import is_contained
-from bglint.rules._deeds import way_to
-from bglint.rules._failing import runs_its_own_way
-from bglint.rules._listed import is_listed
-from bglint.rules._parents import around
-from bglint.rules._weight import a_queue
 from bglint.sites import TaskSite
 from bglint.values import Cls, Frame, Items, Outside, Value
 

@@ -12,14 +12,14 @@ from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.model import Finding, Step
 from bglint.project import Project, short_function
+from bglint.questions.burden import TAKES_LONG, burden
+from bglint.questions.contained import is_contained
+from bglint.questions.deeds import root, way_to
+from bglint.questions.failing import runs_its_own_way
+from bglint.questions.handmade import is_made_by_hand
+from bglint.questions.injection import dependencies
+from bglint.questions.sequence import comes_before, goes_on
 from bglint.rule import finding, rule
-from bglint.rules._burden import TAKES_LONG, burden
-from bglint.rules._contained import is_contained
-from bglint.rules._deeds import root, way_to
-from bglint.rules._failing import runs_its_own_way
-from bglint.rules._handmade import is_made_by_hand
-from bglint.rules._injection import dependencies
-from bglint.rules._sequence import comes_before, goes_on
 from bglint.sites import TaskSite
 from bglint.values import Frame, Items, Values
 

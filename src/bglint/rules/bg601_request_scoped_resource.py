@@ -8,10 +8,10 @@ from typing import cast
 from bglint import tree as t
 from bglint.model import Finding, Level
 from bglint.project import Project, short_function
+from bglint.questions.handed import cancelled_there, handed, spread, worked_with
+from bglint.questions.owners import Owner, closes, is_resource, owner
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._handed import cancelled_there, handed, spread, worked_with
-from bglint.rules._owners import Owner, closes, is_resource, owner
 from bglint.sites import TaskSite
 from bglint.steps import Edge
 from bglint.values import Frame, Generator, Instance, Outside, Value

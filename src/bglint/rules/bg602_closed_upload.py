@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from bglint.model import Finding, Level
 from bglint.project import Project
+from bglint.questions.handed import cancelled_there
+from bglint.questions.uploads import already_read, form_block, is_closed_by_hand, is_read, uploads
 from bglint.rule import finding, rule
-from bglint.rules._handed import cancelled_there
-from bglint.rules._uploads import already_read, form_block, is_closed_by_hand, is_read, uploads
 from bglint.sites import TaskSite
 from bglint.values import Outside
 

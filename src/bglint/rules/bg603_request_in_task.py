@@ -8,9 +8,9 @@ from bglint import tree as t
 from bglint.hints import is_marker
 from bglint.model import Finding, Level
 from bglint.project import Project, dotted
+from bglint.questions.deeds import deeds, may_follow, root, way_to
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._deeds import deeds, may_follow, root, way_to
 from bglint.sites import TaskSite
 from bglint.values import Frame, Instance, Items, Outside, Value, Values
 

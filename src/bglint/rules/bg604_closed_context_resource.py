@@ -10,15 +10,15 @@ from typing import cast
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted, name_of, short_function
+from bglint.questions.conditions import exclude_each_other
+from bglint.questions.deeds import way_to
+from bglint.questions.deleting import deletions, let_go
+from bglint.questions.foreign_loop import below
+from bglint.questions.handed import born, cancelled_there, fact, handed, kept, worked_with
+from bglint.questions.owners import closes, is_resource, leaves_open
+from bglint.questions.temporary import is_kept, is_path, sources
+from bglint.questions.uploads import upload_of
 from bglint.rule import finding, rule
-from bglint.rules._conditions import exclude_each_other
-from bglint.rules._deeds import way_to
-from bglint.rules._deleting import deletions, let_go
-from bglint.rules._foreign_loop import below
-from bglint.rules._handed import born, cancelled_there, fact, handed, kept, worked_with
-from bglint.rules._owners import closes, is_resource, leaves_open
-from bglint.rules._temporary import is_kept, is_path, sources
-from bglint.rules._uploads import upload_of
 from bglint.scope import Chain
 from bglint.sites import TaskSite
 from bglint.steps import Edge, Outer

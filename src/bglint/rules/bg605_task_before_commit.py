@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding, Level
 from bglint.project import Project, short_function
+from bglint.questions.deeds import Deed, deeds, may_follow, root, way_to
+from bglint.questions.handed import handed, links
+from bglint.questions.mapped import mapped
+from bglint.questions.owners import Owner, owner
+from bglint.questions.sessions import can_commit, commits_on_exit, is_given, owner_of, session_of, writes
 from bglint.rule import finding, rule
-from bglint.rules._deeds import Deed, deeds, may_follow, root, way_to
-from bglint.rules._handed import handed, links
-from bglint.rules._mapped import mapped
-from bglint.rules._owners import Owner, owner
-from bglint.rules._sessions import can_commit, commits_on_exit, is_given, owner_of, session_of, writes
 from bglint.sites import TaskSite
 from bglint.values import Class, Instance
 

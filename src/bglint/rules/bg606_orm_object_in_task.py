@@ -8,12 +8,12 @@ from bglint import members
 from bglint import tree as t
 from bglint.model import Finding, Level
 from bglint.project import Project
+from bglint.questions.deeds import Deed, Way, deeds, given, may_follow, root, way_to
+from bglint.questions.handed import handed, spread
+from bglint.questions.mapped import is_lazy, is_loaded_with, mapped, origins
+from bglint.questions.owners import owner
+from bglint.questions.sessions import ASYNC, SYNC, session_of
 from bglint.rule import finding, rule
-from bglint.rules._deeds import Deed, Way, deeds, given, may_follow, root, way_to
-from bglint.rules._handed import handed, spread
-from bglint.rules._mapped import is_lazy, is_loaded_with, mapped, origins
-from bglint.rules._owners import owner
-from bglint.rules._sessions import ASYNC, SYNC, session_of
 from bglint.sites import TaskSite
 from bglint.values import Class, Frame, Outside, Value
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from bglint.model import Finding
 from bglint.project import Project, dotted
+from bglint.questions.uploads import already_read, is_read, uploads
 from bglint.rule import finding, rule
-from bglint.rules._uploads import already_read, is_read, uploads
 
 CODE = "BG607"
 

@@ -9,9 +9,9 @@ from bglint import tree as t
 from bglint.memo import memo
 from bglint.model import Finding
 from bglint.project import Project, dotted
+from bglint.questions.deeds import may_follow
+from bglint.questions.owners import is_resource
 from bglint.rule import finding, rule
-from bglint.rules._deeds import may_follow
-from bglint.rules._owners import is_resource
 from bglint.sites import TaskSite
 
 CODE = "BG608"

@@ -10,13 +10,13 @@ from bglint.frozen import by_identity
 from bglint.memo import memo
 from bglint.model import Finding
 from bglint.project import Project, short_function
+from bglint.questions.deeds import root, way_to
+from bglint.questions.global_state import State, flag, reads, sets, written
+from bglint.questions.injection import dependencies
+from bglint.questions.live_objects import stores_live
+from bglint.questions.weight import a_queue
 from bglint.reach import Visit
 from bglint.rule import finding, rule
-from bglint.rules._deeds import root, way_to
-from bglint.rules._global_state import State, flag, reads, sets, written
-from bglint.rules._injection import dependencies
-from bglint.rules._live_objects import stores_live
-from bglint.rules._weight import a_queue
 from bglint.sites import Context, Hop, TaskSite
 from bglint.steps import Edge
 from bglint.values import Frame, Func

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
+from bglint.questions.failing import runs_its_own_way
+from bglint.questions.weight import a_queue
 from bglint.reach import Contact
 from bglint.rule import finding, rule
-from bglint.rules._failing import runs_its_own_way
-from bglint.rules._weight import a_queue
 from bglint.sites import TaskSite
 from bglint.steps import Edge, Outer
 from bglint.values import Frame

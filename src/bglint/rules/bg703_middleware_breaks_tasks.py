@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from bglint.model import Finding, Step
 from bglint.project import Project
+from bglint.questions.middleware import Middleware, middlewares
 from bglint.rule import rule
-from bglint.rules._middleware import Middleware, middlewares
 
 LOST = (
     "With this middleware and this Starlette an exception of a background task vanishes: "

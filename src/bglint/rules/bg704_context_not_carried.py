@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.model import Finding
 from bglint.project import Project, dotted
+from bglint.questions.injection import called_by_fastapi
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.rules._injection import called_by_fastapi
 from bglint.steps import Outer
 from bglint.values import Frame, Outside
 

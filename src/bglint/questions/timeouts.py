@@ -1,0 +1,229 @@
+"""How long a call may wait: the timeout that it is given, that its client has, or that somebody puts around it."""
+
+from __future__ import annotations
+
+from bglint import tree as t
+from bglint.calling import MORE
+from bglint.deciding import passed_on
+from bglint.knowledge import Fact
+from bglint.project import Project
+from bglint.questions.contacts import argument, is_none, path, unsure
+from bglint.questions.limited_clients import is_limited
+from bglint.reach import Contact, Visit
+from bglint.values import Birth, Frame, Instance, Outside, Partial, Value, Values
+
+DEADLINES = (
+    "asyncio.timeout", "asyncio.timeout_at", "anyio.fail_after", "anyio.move_on_after", "async_timeout.timeout",
+)  # fmt: skip
+WAITS_FOR = ("asyncio.wait_for", "asyncio.wait")
+_SECONDS = ("timeout", "delay", "when", "deadline")
+SESSIONS = "aiohttp.ClientSession."
+"""What their calls are given is not asked, and None stands for five minutes: an endless `ClientTimeout` counts."""
+
+OWN_SOCKETS = ("smtplib", "urllib", "socket", "http", "ftplib", "poplib", "imaplib", "telnetlib", "xmlrpc")
+
+
+def waits_for_ever(project: Project, contact: Contact) -> bool:
+    """True where nothing ends the wait: no timeout given, or None; no deadline around; no default of the process."""
+    fact = contact.fact
+    if fact is None or _may_be_hidden(project, contact, fact) or _is_own_client(project, contact):
+        return False
+    endless = _not_given(project, contact, fact) if fact.timeout else _given_as_none(project, contact, fact)
+    if not endless or is_limited(project, contact):
+        return False
+    return not _cancelled_from_outside(project, contact) and not _has_default(project, contact)
+
+
+def _may_be_hidden(project: Project, contact: Contact, fact: Fact) -> bool:
+    """True where a timeout may be among arguments that the call does not show."""
+    if not unsure(project, contact):
+        return False
+    kept = _kept_by_partials(project, contact, fact)
+    is_task = contact.node is contact.visit.site.call
+    names = _keywords(contact.node, contact.visit) if not is_task or not contact.node.spread else None
+    if kept is None or names is None:
+        return True
+    return bool((names | kept) & {fact.timeout or fact.timeout_none, *fact.timeout_also})
+
+
+def _kept_by_partials(project: Project, contact: Contact, fact: Fact) -> set[str] | None:
+    """The keywords that a `partial` around the call holds; None where it may hold the timeout by position."""
+    func = contact.visit.site.handed if contact.node is contact.visit.site.call else contact.node.func
+    waiting, names = [*project.evaluate(func, contact.visit.frame)], set[str]()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Partial):
+            if value.positional and fact.timeout_position is not None:
+                return None
+            names.update(name for name, _ in value.keywords)
+            waiting.append(value.target)
+    return None if MORE in names else names
+
+
+def _keywords(call: t.Call, visit: Visit) -> set[str] | None:
+    """The keywords of a call, with those that its function was given as `**options`; None where some are unknown."""
+    names = {argument.keyword for argument in call.arguments if argument.keyword}
+    spread = [argument for argument in call.arguments if argument.star]
+    if not spread:
+        return names
+    function, caller = visit.frame.function, visit.node
+    if function is None or function.decorators or visit.before is None or not isinstance(caller, t.Call):
+        return None
+    if not all(argument.star == "**" and passed_on(argument.value, visit.frame) for argument in spread):
+        return None
+    more = _keywords(caller, visit.before)
+    return names | more if more is not None else None
+
+
+def _is_own_client(project: Project, contact: Contact) -> bool:
+    """True for a client of the project's own class, which may give a timeout to every call."""
+    func = contact.node.func
+    clients = project.evaluate(func.value, contact.visit.frame) if isinstance(func, t.Attribute) else ()
+    return any(isinstance(client, Instance) for client in clients)
+
+
+def given(contact: Contact, fact: Fact) -> t.Expr | None:
+    """The timeout that the call is given."""
+    position = fact.timeout_position
+    name = fact.timeout or fact.timeout_none
+    if position is not None:
+        return argument(contact, position, name)
+    return contact.node.keyword(name)
+
+
+def _not_given(project: Project, contact: Contact, fact: Fact) -> bool:
+    timeout = given(contact, fact)
+    if timeout is not None:
+        return is_none(project.evaluate(timeout, contact.visit.frame))
+    if fact.timeout_in != "constructor":
+        return True
+    maker = _constructor(contact.value)
+    return maker is not None and not _names_a_timeout(maker, fact)
+
+
+def _names_a_timeout(maker: Birth, fact: Fact) -> bool:
+    node = maker.node
+    if not isinstance(node, t.Call):
+        return True
+    by_place = fact.timeout_position is not None and node.argument(fact.timeout_position) is not None
+    return by_place or node.spread or node.keyword(fact.timeout) is not None
+
+
+def _given_as_none(project: Project, contact: Contact, fact: Fact) -> bool:
+    timeout = given(contact, fact) if fact.timeout_none else None
+    if timeout is None:
+        return _client_without(project, contact)
+    values = project.evaluate(timeout, contact.visit.frame)
+    others = [contact.node.keyword(name) for name in fact.timeout_also]
+    return (is_none(values) and not any(others)) or _are_without_end(project, contact, values)
+
+
+def _client_without(project: Project, contact: Contact) -> bool:
+    """True for a call on a client made with `timeout=None` where the task does not come by: that is told here."""
+    maker = _maker(contact.value)
+    timeout = maker.node.keyword("timeout") if maker is not None and isinstance(maker.node, t.Call) else None
+    if maker is None or timeout is None:
+        return False
+    values, is_session = project.evaluate(timeout, maker.frame), contact.name.startswith(SESSIONS)
+    if is_none(values) and is_session:
+        return False
+    if not is_session and not _is_elsewhere(project, contact, maker):
+        return False
+    return is_none(values) or _are_without_end(project, contact, values)
+
+
+def _maker(value: Value) -> Birth | None:
+    """The call that made the object, also where a `with` entered it since."""
+    owner = value.of if isinstance(value, Outside) else None
+    while isinstance(owner, Outside):
+        if owner.birth is not None and owner.birth.kind == "call":
+            return owner.birth
+        owner = owner.of
+    return None
+
+
+def _is_elsewhere(project: Project, contact: Contact, birth: Birth) -> bool:
+    own = {visit.frame.function for visit in project.visits(contact.visit.site)}
+    return birth.frame.function is None or birth.frame.function not in own
+
+
+def _are_without_end(project: Project, contact: Contact, values: Values) -> bool:
+    """True for `httpx.Timeout(None)`, `aiohttp.ClientTimeout(total=None)`, kept where the task does not come by."""
+    births = [value.birth for value in values if isinstance(value, Outside) and value.instance]
+    return (
+        bool(births)
+        and len(births) == len(values)
+        and all(
+            birth is not None and _is_elsewhere(project, contact, birth) and _is_without_end(project, birth)
+            for birth in births
+        )
+    )
+
+
+def _is_without_end(project: Project, birth: Birth) -> bool:
+    call = birth.node
+    if not isinstance(call, t.Call) or call.spread:
+        return False
+    made = [value.name for value in project.evaluate(call.func, birth.frame) if isinstance(value, Outside)]
+    fact = project.knowledge.fact(made[0]) if len(made) == 1 else None
+    if fact is None or not fact.timeout_none or fact.timeout_position is None:
+        return False
+    timeout = call.argument(fact.timeout_position, fact.timeout_none)
+    is_endless = timeout is not None and is_none(project.evaluate(timeout, birth.frame))
+    return is_endless and not any(call.keyword(name) for name in fact.timeout_also)
+
+
+def _constructor(value: Value) -> Birth | None:
+    """Where the object was made that a method is called on."""
+    owner = value.of if isinstance(value, Outside) else None
+    birth = owner.birth if owner is not None else None
+    return birth if birth is not None and birth.kind in ("call", "with") else None
+
+
+def _cancelled_from_outside(project: Project, contact: Contact) -> bool:
+    """True below a deadline, for what can be cancelled at all."""
+    can_be = contact.fact is not None and not contact.fact.blocks
+    return can_be and has_deadline(project, contact.visit, contact.node)
+
+
+def has_deadline(project: Project, visit: Visit, node: t.Node) -> bool:
+    """True below `asyncio.timeout`, `anyio.fail_after` or `wait_for`."""
+    return any(_is_limited_in_time(project, step, frame) for frame, step in path(visit, node))
+
+
+def _is_limited_in_time(project: Project, node: t.Node, frame: Frame) -> bool:
+    if frame.function is None:
+        return False
+    blocks = [
+        n for n, part in project.chain(node, frame.function) if isinstance(n, t.With) and part == "body"
+    ]
+    managers = [item.value for block in blocks for item in block.items if isinstance(item.value, t.Call)]
+    waiting = [call for call in t.nodes_of(frame.function, t.Call) if _is_handed(node, call, frame.function)]
+    return any(_ends_in_time(project, call, frame, DEADLINES, 0) for call in managers) or any(
+        _ends_in_time(project, call, frame, WAITS_FOR, 1) for call in waiting
+    )
+
+
+def _is_handed(node: t.Node, call: t.Call, function: t.Function) -> bool:
+    """True where a call is given `node`, or the name that holds what it gives."""
+    given = [*t.walk(*call.arguments)]
+    holders = (a for a in t.nodes_of(function, t.Assign) if a.value is node)
+    names = {part.id for a in holders for part in a.targets if isinstance(part, t.Name)}
+    return node in given or any(isinstance(part, t.Name) and part.id in names for part in given)
+
+
+def _ends_in_time(
+    project: Project, call: t.Call, frame: Frame, names: tuple[str, ...], position: int
+) -> bool:
+    """True for one of these calls with a time that is not None."""
+    called = project.evaluate(call.func, frame)
+    if not any(isinstance(value, Outside) and value.name in names for value in called):
+        return False
+    seconds = next((found for name in _SECONDS if (found := call.argument(position, name))), None)
+    return call.spread or (seconds is not None and not is_none(project.evaluate(seconds, frame)))
+
+
+def _has_default(project: Project, contact: Contact) -> bool:
+    """True for the standard library's sockets where the project calls `socket.setdefaulttimeout`."""
+    own = contact.name.partition(".")[0] in OWN_SOCKETS
+    return own and any(True for _ in project.modules(r"setdefaulttimeout\("))
