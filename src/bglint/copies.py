@@ -1,7 +1,7 @@
 """Work that copies of this process do beside it: a copy knows all that the process knew, and tells what it found.
 
 How to call: `Copy(work)` begins, `result()` waits for the bytes that `work` gave, None where the copy died over it.
-`Counter(count)` hands out the numbers below `count`, each to one of the processes that ask.
+`Counter(count)` hands out the numbers below `count`, the last first, each to one of the processes that ask.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ def _tell(end: int, work: Callable[[], bytes | None]) -> None:
 
 
 class Counter:
-    """The numbers below `count` (256 at most), in their order; made before the copies, asked by all."""
+    """The numbers below `count` (256 at most); made before the copies, asked by all."""
 
     def __init__(self, count: int) -> None:
         self._numbers, end = os.pipe()
         with os.fdopen(end, "wb") as pipe:
-            pipe.write(bytes(range(count)))
+            pipe.write(bytes(reversed(range(count))))
 
     def __iter__(self) -> Iterator[int]:
         while number := os.read(self._numbers, 1):

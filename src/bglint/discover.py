@@ -24,6 +24,8 @@ _INIT = "__init__.py"
 _TEST_FOLDERS = frozenset({"test", "tests"})
 _ENTRIES = ("main.py", "app.py", "asgi.py", "wsgi.py", "manage.py", "server.py", "run.py", "__main__.py")
 
+MOST_KEPT = 8_000_000
+"""Bytes of files that are kept for the next time."""
 
 UNREADABLE = (OSError, SyntaxError, ValueError, LookupError)
 """What reading and decoding a file may raise."""
@@ -92,6 +94,7 @@ class Sources:
         self.files = tuple(sorted(files, key=lambda file: file.path))
         self.problems: list[Problem] = []
         self._bytes = dict(given)
+        self._room = MOST_KEPT
         self._haystack: Haystack | None = None
         self.mentions: dict[Question, tuple[SourceFile, ...]] = {}
         self.opened: dict[str, SourceFile] = {}
@@ -119,32 +122,34 @@ class Sources:
         return all(file.shown or file.absolute in self._tests for file in self.files)
 
     def read(self, file: SourceFile) -> bytes:
-        """The bytes of a file, kept for the next time. Raises OSError where it cannot be read."""
+        """The bytes of a file that the result rests on. Raises OSError where it cannot be read."""
         self.opened[file.absolute] = file
         data = self._bytes.get(file.absolute)
         if data is None:
-            data = self._bytes[file.absolute] = _read(file.absolute)
+            data = _read(file.absolute)
+            self._room -= len(data)
+            if self._room > 0:
+                self._bytes[file.absolute] = data
         return data
 
     def mentioning(self, pattern: re.Pattern[bytes], tests: bool = False) -> tuple[SourceFile, ...]:
         """The files in which the pattern occurs; test code that is not to be linted only if asked for."""
         if (pattern, tests) not in self.mentions:
             asked = self.files if tests else self._code
-            candidates = self._candidates_for(pattern) if self.mentions and not tests else asked
-            sure = is_plain(pattern) and candidates is not asked
-            self.mentions[pattern, tests] = tuple(
-                file for file in candidates if sure or self._holds(file, pattern)
-            )
+            # Where nothing mentions us, there is but one question, and no index.
+            indexed = bool(self.mentions) and not tests and needles(pattern)
+            found = self._indexed(pattern) if indexed else (f for f in asked if self._holds(f, pattern))
+            self.mentions[pattern, tests] = tuple(found)
         return self.mentions[pattern, tests]
 
-    def _candidates_for(self, pattern: re.Pattern[bytes]) -> tuple[SourceFile, ...]:
-        """The code that may hold a pattern, tests left out. Where nothing mentions us, there is but one question, and no index."""
-        words = needles(pattern)
-        if not words:
-            return self._code
+    def _indexed(self, pattern: re.Pattern[bytes]) -> Iterator[SourceFile]:
+        """The code in which a pattern occurs, tests left out: only what holds its words is searched."""
         if self._haystack is None:
             self._haystack = Haystack(map(self._peek, self._code))
-        return tuple(self._code[number] for number in sorted(self._haystack.holding(words)))
+        sure = is_plain(pattern)
+        for number in sorted(self._haystack.holding(needles(pattern))):
+            if sure or pattern.search(self._peek(self._code[number])):
+                yield self._code[number]
 
     def is_mentioned_in(self, file: SourceFile, question: Question) -> bool:
         """Would this file be among the answers?"""

@@ -98,7 +98,7 @@ def _crash(rule: Rule, error: Exception) -> Problem:
 def _side_by_side(
     rules: Sequence[Rule], project: Project, jobs: int, found: dict[int, Outcome], progress: Progress | None
 ) -> None:
-    """Fill in what was found; a copy that dies leaves its rules out."""
+    """Fill in what was found; a copy that dies leaves its rules out. The rules of state, which take longest, come first."""
     numbers = copies.Counter(len(rules))
     at_work = [
         copies.Copy(lambda: pickle.dumps(_in_a_copy(numbers, rules, project))) for _ in range(jobs - 1)

@@ -159,15 +159,23 @@ class Project:
         a handler, or hold one. Both are tested before anything is read.
         """
         compiled, beside = re.compile(begun(pattern)), re.compile(near)
-        for module in self.modules(pattern):
+        for module in self.modules(pattern, near, handlers):
             lines = module.lines_with(compiled)
             wanted = {line for line in lines if beside.search(module.around(line))} if near else lines
             served = {line for line in wanted if self.roles.may_serve(module, line)} if handlers else wanted
             yield from self.roles.functions_in(module, served)
 
-    def modules(self, pattern: str) -> Iterator[Module]:
-        """The modules whose text holds a match of a regular expression; tests left out."""
+    def modules(self, pattern: str, near: str = "", handlers: bool = False) -> Iterator[Module]:
+        """The modules whose text holds a match of a regular expression; tests left out.
+
+        `near` has to match, too; with `handlers` only modules that may define one.
+        """
+        beside = re.compile(near.encode())
         for file in self.sources.mentioning(re.compile(begun(pattern).encode())):
+            if near and not beside.search(self.sources.read(file)):
+                continue
+            if handlers and not self.roles.may_define_handlers(file):
+                continue
             module = self.program.module(file.path)
             if module is not None:
                 yield module

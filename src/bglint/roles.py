@@ -34,6 +34,11 @@ _BY_DECORATOR: dict[str, RoleKind] = {
     "on_event": "startup",
 }
 
+_SERVES = re.compile(rb"@[^\n#]*\.\s*(?:%s)\b" % "|".join(_BY_DECORATOR).encode())
+"""A decorator that may make a handler of a function."""
+
+_DEFINES = re.compile(rb"\bdef[ \t]+(\w+)")
+
 _BY_CALL: dict[bytes, RoleKind] = {
     b"Depends": "dependency",
     b"Security": "dependency",
@@ -264,7 +269,12 @@ class Roles:
         if entry is None or entry.kind != "function":
             return False
         text = module.text(entry.start, entry.end)
-        return text.lstrip().startswith("@") or "\n    @" in text or entry.name in self._index()
+        return _SERVES.search(text.encode()) is not None or entry.name in self._index()
+
+    def may_define_handlers(self, file: SourceFile) -> bool:
+        """The same of a file, before it is outlined."""
+        data = self._names.program.sources.read(file)
+        return _SERVES.search(data) is not None or not self._index().keys().isdisjoint(_names_in(data))
 
     def _naming(
         self, function: t.Function, name: str, behind: str, near: str
@@ -359,6 +369,10 @@ def _lines(pattern: re.Pattern[bytes], data: bytes) -> set[int]:
     starts = [match.start() for match in pattern.finditer(data)]
     gaps = (data.count(b"\n", start, end) for start, end in pairwise([0, *starts]))
     return {1 + number for number in accumulate(gaps)}
+
+
+def _names_in(data: bytes) -> Iterator[str]:
+    return (name.decode("utf-8", "replace") for name in _DEFINES.findall(data))
 
 
 def _count(places: list[tuple[SourceFile, set[int]]]) -> int:
