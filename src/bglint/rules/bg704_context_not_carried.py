@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TypeGuard
 
 from bglint import tree as t
 from bglint.model import Finding
@@ -11,8 +12,7 @@ from bglint.project import Project, dotted
 from bglint.questions.injection import called_by_fastapi
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.steps import Outer
-from bglint.values import Frame, Outside
+from bglint.values import Frame, Outside, Value
 
 CURE = "Pass the value to the task as an argument; or set the variable in an `async def` dependency."
 DEPTH = 3
@@ -94,7 +94,8 @@ def _is_lost(project: Project, contact: Contact) -> bool:
     if variable is None or _sets(project, contact.visit, variable):
         return False
     setters = _setters(project, variable, _names(project, contact, variable))
-    return bool(setters) and all(_in_copy(project, function) for function in setters)
+    in_copy = (_in_copy(project, function) for function in setters)
+    return next(in_copy, False) and all(in_copy)
 
 
 def _variable(value: Outside) -> t.Node | None:
@@ -110,8 +111,13 @@ def _sets(project: Project, visit: Visit, variable: t.Node) -> bool:
 
 
 def _sets_here(project: Project, frame: Frame, variable: t.Node) -> bool:
-    outers = (step for step in project.steps(frame)[1] if isinstance(step, Outer))
-    return any(o.value.name == f"{_VARIABLE}.set" and _variable(o.value) is variable for o in outers)
+    calls = (node.func for node in project.nodes_of(frame, t.Call) if t.last_name(node.func) == "set")
+    values = (value for func in calls for value in project.evaluate(func, frame))
+    return any(_is_setter(value) and _variable(value) is variable for value in values)
+
+
+def _is_setter(value: Value) -> TypeGuard[Outside]:
+    return isinstance(value, Outside) and value.name == f"{_VARIABLE}.set"
 
 
 def _names(project: Project, contact: Contact, variable: t.Node) -> set[str]:
@@ -126,11 +132,11 @@ def _names(project: Project, contact: Contact, variable: t.Node) -> set[str]:
     return names - {""}
 
 
-def _setters(project: Project, variable: t.Node, names: set[str]) -> list[t.Function]:
+def _setters(project: Project, variable: t.Node, names: set[str]) -> Iterator[t.Function]:
     """The functions that set the variable, in modules that speak of it."""
     modules = project.modules(rf"\b({'|'.join(sorted(names))})\b" if names else _SET.pattern)
     functions = (f for m in modules for f in project.roles.functions_in(m, m.lines_with(_SET)))
-    return [f for f in functions if _sets_here(project, project.frame(f), variable)]
+    yield from (f for f in functions if _sets_here(project, project.frame(f), variable))
 
 
 def _in_copy(project: Project, function: t.Function, depth: int = DEPTH) -> bool:
