@@ -321,9 +321,15 @@ class Roles:
         if klass is not None:
             bases = members.lineage(self._names, klass)[1:]
             yield from (base.name for base in bases if members.own_method(self._names, base, function.name))
-            sources = self._names.program.sources
-            for file in sources.mentioning(re.compile(rf"def {function.name}\b".encode())):
-                yield from (name.decode() for name in _PROTOCOL.findall(sources.read(file)))
+            yield from self._protocols(function.name)
+
+    def _protocols(self, method: str) -> Iterator[str]:
+        """The protocols of the modules that have both a protocol and a method of this name."""
+        sources, defined = self._names.program.sources, re.compile(rf"def {method}\b".encode())
+        for file in sources.mentioning(re.compile(b"Protocol")):
+            data = sources.read(file)
+            if defined.search(data):
+                yield from (name.decode() for name in _PROTOCOL.findall(data))
 
     def _calls_in(self, around: t.Function, name: str, wanted: t.Function, handed: bool) -> Iterator[Caller]:
         frame = self.default_frame(around)

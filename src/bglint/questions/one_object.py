@@ -21,6 +21,7 @@ _MARKERS = "Depends|Security"
 _MEMOISING = ("lru_cache", "cache")
 
 
+@memo
 def is_kept(project: Project, birth: Birth | None) -> bool:
     """True for what a module makes, or what is made for an attribute of such an object or of the application's state."""
     if birth is None or birth.kind not in ("display", "call"):

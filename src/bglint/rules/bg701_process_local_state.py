@@ -157,7 +157,7 @@ def _writes(project: Project) -> Iterator[Write]:
         if state.key not in readers:
             readers[state.key] = _reader(project, state, in_tasks)
         reader, key = readers[state.key], (state.key, visit.frame.function)
-        if reader is not None:
+        if reader is not None and not _is_claimed_flag(project, visit.site, state, node):
             write = Write(state, visit, node, reader)
             if key not in found or write.length < found[key].length:
                 found[key] = write
@@ -169,9 +169,7 @@ def _changes(project: Project) -> Iterator[tuple[State, Visit, t.Node]]:
         for visit in project.visits(site):
             if visit.where != "process":
                 changes = (*written(project, visit.frame), *_changed_where_kept(project, site, visit.frame))
-                for state, node in changes:
-                    if not _is_claimed_flag(project, site, state, node):
-                        yield state, visit, node
+                yield from ((state, visit, node) for state, node in changes)
 
 
 def _changed_where_kept(project: Project, site: TaskSite, frame: Frame) -> Iterator[tuple[State, t.Node]]:
