@@ -10,7 +10,7 @@ from bglint import Config, lint
 
 APP = """
 import asyncio
-import aiohttp, asyncer, httpx, networkx, optuna, torch, uvloop
+import aiohttp, asyncer, httpx, nest_asyncio, networkx, optuna, torch, uvloop
 from ortools.sat.python import cp_model
 from unstructured.partition.pdf import partition_pdf
 from xhtml2pdf import pisa
@@ -36,6 +36,19 @@ async def start(tasks: BackgroundTasks):
 LOOPS = {
     "async_to_sync in an async task": ("async def work(url):\n    async_to_sync(fetch)(url)\n", ["BG207"]),
     "syncify in an async task": ("async def work(url):\n    asyncer.syncify(fetch)(url)\n", ["BG207"]),
+    "loops inside loops allowed at import": (
+        "nest_asyncio.apply()\n\nasync def work(url):\n    asyncio.run(fetch(url))\n",
+        [],
+    ),
+    "loops inside loops allowed at startup": (
+        "def patch():\n    from nest_asyncio import apply\n    apply()\n\n"
+        "async def work(url):\n    asyncio.run(fetch(url))\n",
+        [],
+    ),
+    "loops inside loops only spoken of": (
+        "# nest_asyncio.apply() was tried\nasync def work(url):\n    asyncio.run(fetch(url))\n",
+        ["BG207"],
+    ),
     "uvloop in an async task": ("async def work(url):\n    uvloop.run(fetch(url))\n", ["BG207"]),
     "async_to_sync in a def task": ("def work(url):\n    async_to_sync(fetch)(url)\n", []),
     "async_to_sync as decorator": (
@@ -108,3 +121,39 @@ async def work(url):
 def test_sessions_without_end(tmp_path: Path, given: str, codes: list[str]) -> None:
     (tmp_path / "main.py").write_text(APP.format(definitions=SESSION.format(given=given)))
     assert [f.code for f in lint([tmp_path], Config(select=("BG304",))).findings] == codes
+
+
+KEPT = """
+import cachetools
+from fastapi import BackgroundTasks, FastAPI
+
+app = FastAPI()
+{name} = cachetools.{made}
+
+
+def work(key):
+    {name}[key] = "done"
+
+
+@app.post("/jobs")
+async def start(tasks: BackgroundTasks):
+    tasks.add_task(work, "a")
+
+
+@app.get("/jobs")
+async def look():
+    return {name}.get("a")
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "made", "codes"),
+    [
+        ("jobs", "TTLCache(maxsize=9, ttl=60)", ["BG701"]),
+        ("jobs", "LRUCache(9)", ["BG701"]),
+        ("rate_cache", "TTLCache(maxsize=9, ttl=60)", []),
+    ],
+)
+def test_states_in_a_cache(tmp_path: Path, name: str, made: str, codes: list[str]) -> None:
+    (tmp_path / "main.py").write_text(KEPT.format(name=name, made=made))
+    assert [f.code for f in lint([tmp_path], Config(select=("BG701",))).findings] == codes

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from bglint import tree as t
 from bglint.model import Finding, Level
 from bglint.project import Project, dotted, name_of
-from bglint.questions.contacts import Meeting, argument, meetings, path, reached
+from bglint.questions.contacts import Meeting, argument, is_def_task, meetings, path, reached
 from bglint.questions.foreign_loop import foreign_object, made_elsewhere
 from bglint.reach import Contact
 from bglint.rule import finding, rule
@@ -32,7 +33,7 @@ def wrong_event_loop(project: Project) -> Iterator[Finding]:
 
     ## What it does
     In what an `async def` task runs: `asyncio.run`, `run_until_complete`, `anyio.run`, `anyio.from_thread.run`, asgiref's
-    `async_to_sync`. In what a `def` task runs, in its thread: `asyncio.create_task`, `ensure_future`, `gather`,
+    `async_to_sync`. In what a `def` task runs, or an `async def` task hands to a thread: `asyncio.create_task`, `ensure_future`, `gather`,
     `get_running_loop`, `get_event_loop`, and `set`, `release` or `put_nowait` of an asyncio object that belongs to the
     app's loop. As a warning: an `asyncio.run` (or a loop of its own) in a `def` task whose coroutine uses a client, an
     engine or a lock that the app's loop uses, too. An engine with `poolclass=NullPool` keeps nothing and is left alone.
@@ -113,7 +114,21 @@ def wrong_event_loop(project: Project) -> Iterator[Finding]:
 
 def _loops_are_patched(project: Project) -> bool:
     """`nest_asyncio.apply()` allows a loop inside a loop."""
-    return any(True for _ in project.modules(r"nest_asyncio"))
+    return any(
+        isinstance(value, Outside) and value.name == "nest_asyncio.apply"
+        for call, frame in _calls_of_apply(project)
+        for value in project.evaluate(call.func, frame)
+    )
+
+
+def _calls_of_apply(project: Project) -> Iterator[tuple[t.Call, Frame]]:
+    """The calls in the modules that speak of `nest_asyncio`."""
+    for module in project.modules(r"\bapply\b", near="nest_asyncio"):
+        functions = project.roles.functions_in(module, module.lines_with(re.compile(r"\bapply\b")))
+        places = [(node, project.frame(function)) for function in functions for node in function.body]
+        frame = project.names.module_frame(module.path)
+        places += [(statement, frame) for statement in project.module_statements(module)]
+        yield from ((n, f) for body, f in places for n in t.walk(body) if isinstance(n, t.Call))
 
 
 def _starts_second_loop(project: Project, contact: Contact) -> bool:
@@ -140,8 +155,9 @@ def _has_no_loop(project: Project, contact: Contact) -> bool:
 
 def _inside_coroutine(contact: Contact) -> bool:
     """True where a loop of its own runs on the way: below `asyncio.run(...)` in a thread."""
-    frames = [frame for frame, _ in path(contact.visit, contact.node)]
-    return any(frame.function is not None and frame.function.is_async for frame in frames)
+    way = (visit for visit, _ in contact.visit.up(contact.node))
+    in_thread = takewhile(lambda visit: visit.where == "thread", way)
+    return any(v.frame.function is not None and v.frame.function.is_async for v in in_thread)
 
 
 def _sent_back(project: Project, contact: Contact) -> bool:
@@ -202,14 +218,26 @@ def _second_loop(project: Project, meeting: Meeting) -> Finding:
 
 
 def _no_loop(project: Project, meeting: Meeting) -> Finding:
+    thread = "the thread of a `def` task" if is_def_task(meeting.contact) else "a worker thread"
     if meeting.contact.name in NEEDS_A_RUNNING_LOOP:
-        what = "there is no event loop in the thread of a `def` task; it raises RuntimeError"
-        cure = "Make the task an `async def`; or run the coroutine with `anyio.from_thread.run(...)`."
+        what = f"there is no event loop in {thread}; it raises RuntimeError"
     else:
-        what = "asyncio objects are not safe in the thread of a `def` task; what waits on the app's loop may never wake"
-        cure = "Call it through `anyio.from_thread.run_sync(...)`; or make the task an `async def`."
+        what = f"asyncio objects are not safe in {thread}; what waits on the app's loop may never wake"
     message = f"{meeting.called} is called in a thread, {reached(project, meeting)}: {what}."
-    return _told(project, meeting, message, cure)
+    return _told(project, meeting, message, _back_to_the_loop(meeting.contact))
+
+
+def _back_to_the_loop(contact: Contact) -> str:
+    """Where the loop is to be had: a thread of `asyncio.to_thread` does not know the way that anyio's threads know."""
+    wants_loop = contact.name in NEEDS_A_RUNNING_LOOP
+    if not is_def_task(contact):
+        way = (
+            "asyncio.run_coroutine_threadsafe(..., loop)" if wants_loop else "loop.call_soon_threadsafe(...)"
+        )
+        return f"Do this part in the async task itself; or give the thread the app's loop, for `{way}`."
+    if wants_loop:
+        return "Make the task an `async def`; or run the coroutine with `anyio.from_thread.run(...)`."
+    return "Call it through `anyio.from_thread.run_sync(...)`; or make the task an `async def`."
 
 
 def _shared_object(project: Project, meeting: Meeting) -> Iterator[Finding]:
