@@ -20,7 +20,8 @@ from bglint.values import Class, Cls, Const, Frame, Instance, Items, ModuleValue
 
 _CONTAINERS = (
     "builtins.dict", "builtins.list", "builtins.set", "collections.defaultdict", "collections.OrderedDict",
-    "collections.deque", "collections.Counter",
+    "collections.deque", "collections.Counter", "cachetools.Cache", "cachetools.TTLCache", "cachetools.TLRUCache",
+    "cachetools.LRUCache", "cachetools.LFUCache", "cachetools.FIFOCache", "cachetools.RRCache",
 )  # fmt: skip
 _FILLING = {"append", "add", "update", "extend", "insert", "setdefault", "appendleft"}
 _EMPTYING = {"discard", "remove"}
@@ -165,18 +166,28 @@ def _is_of_this_process(project: Project, value: Value) -> bool:
 def _globals(project: Project, node: t.Assign, frame: Frame) -> Iterator[State]:
     """The plain globals that an assignment sets; not one that is only filled when it is still empty."""
     assert frame.function is not None
-    declared = project.scope(frame.function).declared
     for target in node.targets:
-        if not isinstance(target, t.Name) or declared.get(target.id) != "global":
-            continue
-        if not _INCIDENTAL.search(target.id) and not _is_lazy(frame.function, target.id):
-            yield State((frame.path, target.id), target.id)
+        name = t.last_name(target)
+        if name and not _INCIDENTAL.search(name) and not _is_lazy(frame.function, target):
+            key = _global(project, target, frame)
+            if key is not None:
+                yield State(key, name)
 
 
-def _is_lazy(function: t.Function, name: str) -> bool:
+def _global(project: Project, target: t.Expr, frame: Frame) -> tuple[str, str] | None:
+    """The module and the name of `progress` behind `global progress`, and of `state.progress` of an imported module."""
+    if isinstance(target, t.Name):
+        assert frame.function is not None
+        declared = project.scope(frame.function).declared.get(target.id)
+        return (frame.path, target.id) if declared == "global" else None
+    owners = project.evaluate(target.value, frame) if isinstance(target, t.Attribute) else ()
+    return next(((v.path, t.last_name(target)) for v in owners if isinstance(v, ModuleValue)), None)
+
+
+def _is_lazy(function: t.Function, target: t.Expr) -> bool:
     """True where the function asks first whether the global is there: it makes something once."""
-    tests = (node.test for node in t.nodes_of(function, t.Branch))
-    return any(isinstance(part, t.Name) and part.id == name for test in tests for part in t.walk(test))
+    parts = (part for node in t.nodes_of(function, t.Branch) for part in t.walk(node.test))
+    return any(isinstance(p, type(target)) and t.last_name(p) == t.last_name(target) for p in parts)
 
 
 def reads(project: Project, state: State, frame: Frame) -> bool:
@@ -192,7 +203,9 @@ def reads(project: Project, state: State, frame: Frame) -> bool:
 
 def _is_same(project: Project, expr: t.Name | t.Attribute, state: State, frame: Frame) -> bool:
     if isinstance(state.key, tuple):
-        return frame.path == state.key[0] and isinstance(expr, t.Name) and _is_free(project, expr.id, frame)
+        if isinstance(expr, t.Attribute):
+            return _global(project, expr, frame) == state.key
+        return frame.path == state.key[0] and _is_free(project, expr.id, frame)
     if isinstance(state.key, Field):
         return _field(project, expr, frame) == state.key
     return any(

@@ -58,12 +58,12 @@ def process_local_state(project: Project) -> Iterator[Finding]:
     """What the task writes down exists in one process only.
 
     ## What it does
-    Finds tasks that write to a module-level dict, list, set or global which a handler reads, such as the states of jobs,
-    also where `app.state` or an object that is made once for the whole server keeps it (`store = JobStore()`, a
-    memoised getter); and handlers that test a flag (a module-level name, an attribute of a module-level object, a
-    lock) which only the task sets. It stays silent where the handler, or what it calls, claims the flag before it
-    answers, where a function that looks at the state looks into Redis or the like, too, and where what is kept are
-    clients and connections.
+    Finds tasks that write to a module-level dict, list, set or global (or to a name of an imported module:
+    `state.progress = 10`) which a handler reads, such as the states of jobs, also where `app.state` or an object that
+    is made once for the whole server keeps it (`store = JobStore()`, a memoised getter); and handlers that test a flag
+    (a module-level name, an attribute of a module-level object, a lock) which only the task sets. It stays silent
+    where the handler, or what it calls, claims the flag before it answers, where a function that looks at the state
+    looks into Redis or the like, too, and where what is kept are clients and connections.
 
     ## Why is this bad?
     Two workers have two dicts: the one that is asked for a job does not know it. A restart forgets all of them. And a
@@ -138,9 +138,10 @@ def process_local_state(project: Project) -> Iterator[Finding]:
     ## Verified by
     The witness compares what the modules of the app hold before the task starts and while it runs.
     """
-    for write in _writes(project):
-        yield _told_write(project, write)
-    yield from _flags(project)
+    flags = tuple(_flags(project))
+    tested = {state.key for state, _ in flags}
+    yield from (_told_write(project, write) for write in _writes(project) if write.state.key not in tested)
+    yield from (found for _, found in flags)
 
 
 # ------------------------------------------------------------------ containers
@@ -197,7 +198,7 @@ def _is_claimed_flag(project: Project, site: TaskSite, state: State, node: t.Nod
     """True for a flag that the handler, or what leads from it to the registration, has set already."""
     if not isinstance(node, t.Assign) or not isinstance(node.value, t.Constant):
         return False
-    if not all(isinstance(target, t.Name) for target in node.targets):
+    if not isinstance(state.key, tuple):
         return False
     return any(_claims(project, f, state) for f in (*site.context.frames, *_provided(project, site)))
 
@@ -288,14 +289,14 @@ def _told_write(project: Project, write: Write) -> Finding:
 # ----------------------------------------------------------------------- flags
 
 
-def _flags(project: Project) -> Iterator[Finding]:
+def _flags(project: Project) -> Iterator[tuple[State, Finding]]:
     told: set[t.Node] = set()
     for site in project.sites:
         for frame, branch, state in _tested(project, site):
             setting = _setting(project, site, state)
             if branch not in told and setting is not None and not _is_claimed(project, site, frame, state):
                 told.add(branch)
-                yield _told_flag(project, site, frame, branch, state, *setting)
+                yield state, _told_flag(project, site, frame, branch, state, *setting)
 
 
 def _is_claimed(project: Project, site: TaskSite, frame: Frame, state: State) -> bool:
