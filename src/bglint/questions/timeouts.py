@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bglint import spreading
 from bglint import tree as t
 from bglint.calling import MORE
 from bglint.deciding import passed_on
@@ -10,6 +11,7 @@ from bglint.project import Project
 from bglint.questions.contacts import argument, is_none, path, unsure
 from bglint.questions.limited_clients import is_limited
 from bglint.reach import Contact, Visit
+from bglint.steps import Edge
 from bglint.values import Birth, Frame, Instance, Outside, Partial, Value, Values
 
 DEADLINES = (
@@ -40,7 +42,9 @@ def _may_be_hidden(project: Project, contact: Contact, fact: Fact) -> bool:
         return False
     kept = _kept_by_partials(project, contact, fact)
     is_task = contact.node is contact.visit.site.call
-    names = _keywords(contact.node, contact.visit) if not is_task or not contact.node.spread else None
+    names = (
+        _keywords(project, contact.node, contact.visit) if not is_task or not contact.node.spread else None
+    )
     if kept is None or names is None:
         return True
     return bool((names | kept) & {fact.timeout or fact.timeout_none, *fact.timeout_also})
@@ -60,19 +64,39 @@ def _kept_by_partials(project: Project, contact: Contact, fact: Fact) -> set[str
     return None if MORE in names else names
 
 
-def _keywords(call: t.Call, visit: Visit) -> set[str] | None:
-    """The keywords of a call, with those that its function was given as `**options`; None where some are unknown."""
-    names = {argument.keyword for argument in call.arguments if argument.keyword}
-    spread = [argument for argument in call.arguments if argument.star]
-    if not spread:
-        return names
+def _keywords(project: Project, call: t.Call, visit: Visit) -> set[str] | None:
+    """The keywords of a call, with those of its `**options`; None where some are unknown."""
+    names = {each.keyword for each in call.arguments if each.keyword}
+    for each in call.arguments:
+        more = _spread(project, each, visit) if each.star else set()
+        if more is None:
+            return None
+        names |= more
+    return names
+
+
+def _spread(project: Project, options: t.Argument, visit: Visit) -> set[str] | None:
+    """The keys of a dict, or the keywords that the function itself was given as `**options`."""
+    if options.star != "**":
+        return None
+    if passed_on(options.value, visit.frame):
+        return _passed_down(project, visit)
+    keys, closed = spreading.keywords(project.names, options.value, visit.frame)
+    return {*keys} if closed and not _merges(project, visit.frame) else None
+
+
+def _merges(project: Project, frame: Frame) -> bool:
+    """True where the function, or one that it calls, says `options |= more`: which keys come in is not followed."""
+    called = [edge.target for edge in project.steps(frame)[0] if isinstance(edge, Edge)]
+    functions = (each.function for each in (frame, *called) if each.function is not None)
+    return any(node.operator == "|=" for function in functions for node in t.nodes_of(function, t.Assign))
+
+
+def _passed_down(project: Project, visit: Visit) -> set[str] | None:
     function, caller = visit.frame.function, visit.node
     if function is None or function.decorators or visit.before is None or not isinstance(caller, t.Call):
         return None
-    if not all(argument.star == "**" and passed_on(argument.value, visit.frame) for argument in spread):
-        return None
-    more = _keywords(caller, visit.before)
-    return names | more if more is not None else None
+    return _keywords(project, caller, visit.before)
 
 
 def _is_own_client(project: Project, contact: Contact) -> bool:
