@@ -25,6 +25,7 @@ from bglint.values import (
     Value,
     Values,
     anonymous,
+    declared_as,
     known,
     unique,
 )  # fmt: skip
@@ -298,7 +299,10 @@ def _returned(names: Names, frame: Frame) -> Values:
     if declared and (all(map(_is_plain, declared)) or members.is_abstract(frame.function)):  # type: ignore[arg-type]
         return declared
     given = handed_back(names, frame)
-    return declared if declared and all(map(anonymous, known(given))) else given
+    if not declared or not all(map(anonymous, known(given))):
+        return given
+    short = [declared_as(value, kind) for value in given if _lives_shorter(value) for kind in declared]
+    return unique(short) or declared
 
 
 def _is_plain(value: Value) -> bool:

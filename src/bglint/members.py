@@ -573,18 +573,22 @@ def _class_entry(names: Names, module: object, entry: Entry, klass: Class, name:
 def _injected(names: Names, binding: Binding, frame: Frame) -> Values:
     """What FastAPI gives a field of a class that is a dependency: `session: Session = Depends(get_session)`."""
     default = binding.value if isinstance(binding.value, t.Call) else None
-    if default is None and not isinstance(binding.annotation, t.Subscript):
+    if default is None and binding.annotation is None:
         return ()
     field = t.Parameter(binding.at, binding.name, binding.annotation, default)
     return hints.injected(names, field, frame, frame)
 
 
+_FIELDS = ("Field", "field", "FieldInfo")
+_PARAMETERS = ("File", "Form", "Query", "Header", "Body", "Cookie", "Path")
+
+
 def _is_field(value: Value) -> bool:
-    return isinstance(value, Outside) and value.name.rpartition(".")[2].rstrip("()") in (
-        "Field",
-        "field",
-        "FieldInfo",
-    )
+    """What stands for a value that is given later: `Field(...)`, FastAPI's `File(...)`."""
+    if not isinstance(value, Outside):
+        return False
+    module, _, last = value.name.rpartition(".")
+    return last.rstrip("()") in (*_FIELDS, *(_PARAMETERS if module.startswith("fastapi") else ()))
 
 
 def _outside_member(names: Names, target: Instance | Cls, name: str) -> Values:

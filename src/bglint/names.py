@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from bglint import calling, deciding, filling, hints, members, spreading
 from bglint import tree as t
@@ -24,7 +23,6 @@ from bglint.values import (
     Const,
     Frame,
     Func,
-    Instance,
     Items,
     Missing,
     ModuleValue,
@@ -33,6 +31,7 @@ from bglint.values import (
     Value,
     Values,
     anonymous,
+    declared_as,
     known,
     unique,
 )  # fmt: skip
@@ -310,7 +309,7 @@ class Names:
         """Values without a type of their own, with the type that the annotation gives them."""
         if not known(declared):
             return given
-        return unique([_as(value, kind) for value in given for kind in declared])
+        return unique([declared_as(value, kind) for value in given for kind in declared])
 
     def _declared(self, parameter: t.Parameter, frame: Frame) -> Values:
         function = frame.function
@@ -478,12 +477,6 @@ def absolute(module: Module, target: str) -> str:
     base = module.file.module.split(".")
     drop = level - 1 if module.file.is_package else level
     return ".".join([*base[: len(base) - drop], bare]).strip(".")
-
-
-def _as(given: Value, declared: Value) -> Value:
-    if isinstance(declared, Outside):
-        return replace(declared, birth=given.birth, of=given)
-    return replace(declared, birth=given.birth) if isinstance(declared, Instance) else declared
 
 
 def _latest(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:

@@ -138,8 +138,16 @@ class Roles:
         if function.name == "dispatch" and function.owner:
             return Role("middleware", function)
         if "<locals>" in function.qualname and kinds != {"dependency"}:
-            return None
+            kinds = {kind for kind in kinds if self._is_registered_beside(function, kind)}
         return next((Role(kind, function) for kind in sorted(kinds)), None)
+
+    def _is_registered_beside(self, function: t.Function, kind: RoleKind) -> bool:
+        """Does the function around a nested one register it: `router.add_api_route("/", endpoint)`?"""
+        parent = self.parent(function)
+        calls = t.nodes_of(parent, t.Call) if parent is not None else ()
+        registering = (c for c in calls if _BY_CALL.get(t.last_name(c.func).encode()) == kind)
+        given = (argument.value for call in registering for argument in call.arguments)
+        return any(isinstance(expr, t.Name) and expr.id == function.name for expr in given)
 
     def registered_as(self, function: t.Function) -> tuple[str, ...]:
         """The names by which a registering call may name a function: of its class, an object, the factory around it."""

@@ -8,6 +8,7 @@ where something comes from, not only what it is.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from bglint.frozen import by_identity, by_value
@@ -202,6 +203,13 @@ def known(values: Values) -> Values:
 
 def unique(values: list[Value]) -> Values:
     return tuple(dict.fromkeys(values) if len(values) > 1 else values)
+
+
+def declared_as(given: Value, declared: Value) -> Value:
+    """What is given where a type is declared: an object of that type, with the origin of what is given."""
+    if isinstance(declared, Outside):
+        return replace(declared, birth=given.birth, of=given)
+    return replace(declared, birth=given.birth) if isinstance(declared, Instance) else declared
 
 
 def anonymous(value: Value) -> bool:

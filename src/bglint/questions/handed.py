@@ -12,7 +12,7 @@ from bglint.project import Project
 from bglint.questions.parents import parent
 from bglint.reach import Visit
 from bglint.sites import TaskSite, awaited_in_helper
-from bglint.values import Birth, Coroutine, Frame, Func, Instance, Items, Outside, Partial, Value, Values
+from bglint.values import Birth, Cls, Coroutine, Frame, Func, Instance, Items, Outside, Partial, Value, Values
 
 
 def handed(project: Project, site: TaskSite) -> Iterator[Value]:
@@ -165,9 +165,15 @@ def _field(project: Project, value: Value, name: str, holders: list[Instance]) -
     births = (holder.birth for holder in holders if holder.birth is not None)
     for birth in births:
         function = birth.frame.function
-        if birth.kind == "parameter" and function is not None and project.role(function) is not None:
+        if _is_read_from_request(birth) and function is not None and project.role(function) is not None:
             return replace(value, birth=replace(birth, name=f"{birth.name}.{name}"))
     return value
+
+
+def _is_read_from_request(birth: Birth) -> bool:
+    """True for a model, and for an object of a class that is the dependency itself: `form: Form = Depends()`."""
+    of_class = birth.kind == "dependency" and any(isinstance(made, Cls) for made in birth.providers)
+    return birth.kind == "parameter" or of_class
 
 
 def links(value: Value, here: Frame | None) -> Iterator[Value]:

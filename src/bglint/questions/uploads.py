@@ -39,7 +39,8 @@ def _is_made_by_hand(project: Project, value: Outside) -> bool:
 
 
 def _is_part_of_form(value: Outside) -> bool:
-    return ".form()" in value.name and value.name.endswith(_OF_FORM) and form_block(value) is not None
+    """True for `form["file"]` and the like of a form whose block is open."""
+    return value.name.endswith(_OF_FORM) and form_block(value) is not None
 
 
 def uploads(project: Project, site: TaskSite) -> Iterator[Outside]:
