@@ -23,7 +23,7 @@ from bglint.questions.told import told
 from bglint.questions.written import Written, handed
 from bglint.rule import rule
 from bglint.sites import TaskSite
-from bglint.values import Const, Coroutine, Frame, Func, Generator, Outside, Partial, Value, Values
+from bglint.values import Const, Coroutine, Frame, Func, Generator, Outside, Partial, Unknown, Value, Values
 
 
 @rule("BG101", level="error", fixable="safe, unsafe")
@@ -115,7 +115,7 @@ def _level(project: Project, site: TaskSite, written: Written) -> Level | None:
     """How sure it is that the runner cannot call what it is given; None where it may well be."""
     values = project.evaluate(written.expr, written.frame)
     if site.kind == "append":
-        return "error" if values and all(isinstance(v, (Func, Partial)) for v in values) else None
+        return "error" if _is_bare(project, written.expr, written.frame) else None
     if _is_left_open(project, written):
         return None
     if makes_awaitable(project, written.expr, written.frame):
@@ -193,7 +193,7 @@ def _message(project: Project, site: TaskSite, written: Written, level: Level) -
     text = _short(project.text(written.expr, written.frame))
     after = "after the response the runner fails on it and drops the tasks behind it"
     if site.kind == "append":
-        return f"`{text}` is put into the list without a BackgroundTask around it: {after}"
+        return f"`{text}` {_in_list(project, written.expr, written.frame)}: {after}"
     if level == "warning":
         return f"`{text}` is called now, before the response, and its result is handed over: if it is no function, {after}"
     return f"`{text}` {_what_happens(project, written)}: {after}"
@@ -312,17 +312,37 @@ def _bare_in_list(project: Project, function: t.Function) -> Iterator[Finding]:
         if project.tasks_object(node, frame) is None:
             continue
         for item in given.items:
-            values = project.evaluate(item, frame)
-            if values and all(isinstance(v, (Func, Partial)) for v in values):
+            if _is_bare(project, item, frame):
                 yield _bare(project, item, frame)
+
+
+def _is_bare(project: Project, item: t.Expr, frame: Frame) -> bool:
+    """A function, or what a call leaves that is no task either."""
+    values = project.evaluate(item, frame)
+    if _is_lost_call(project, item, frame):
+        return True
+    return bool(values) and all(isinstance(value, (Func, Partial)) for value in values)
+
+
+def _is_lost_call(project: Project, item: t.Expr, frame: Frame) -> bool:
+    """A call whose work is done now or never, and that leaves nothing to be run."""
+    if not isinstance(item, (t.Call, t.Await)) or _is_left_open(project, Written(item, frame)):
+        return False
+    answers = {can_be_called(project, value) for value in project.evaluate(item, frame)}
+    return answers == {"no"} or makes_awaitable(project, item, frame)
 
 
 def _bare(project: Project, item: t.Expr, frame: Frame) -> Finding:
     text = _short(project.text(item, frame))
-    message = (
-        f"`{text}` stands in the list without a BackgroundTask around it: running it fails after the response"
-    )
-    return told(project, "BG101", item, frame, message, f"write `BackgroundTask({text}, ...)`", trace=())
+    message = f"`{text}` {_in_list(project, item, frame)}: running it fails after the response"
+    run = _to_be_run(project, item, frame) if _is_lost_call(project, item, frame) else f"{text}, ..."
+    return told(project, "BG101", item, frame, message, f"write `BackgroundTask({run})`", trace=())
+
+
+def _in_list(project: Project, item: t.Expr, frame: Frame) -> str:
+    if not _is_lost_call(project, item, frame):
+        return "stands in the list without a BackgroundTask around it"
+    return _what_happens(project, Written(item, frame))
 
 
 # ------------------------------------------------------------ background=f(x)
@@ -364,10 +384,25 @@ def _registers(value: Func) -> bool:
 
 def _fails_as_background(project: Project, value: Value, expr: t.Expr) -> bool:
     if isinstance(value, Func):
-        return not project.runs_on_loop(value) and not value.decorators and not value.function.is_generator
+        plain = not project.runs_on_loop(value) and not value.decorators and not value.function.is_generator
+        return plain and not _gives_awaitable(project, value)
     if isinstance(value, Const):
         return value.value is not None and isinstance(expr, (t.Constant, t.Text))
     return can_be_called(project, value) == "no"
+
+
+def _gives_awaitable(project: Project, value: Func) -> bool:
+    """`background=lambda: f(x)` of an async `f`: what the call gives is awaited."""
+    frame = project.bind(value, (), {})
+    given = [node.value for node in t.nodes_of(value.function, t.Return) if node.value is not None]
+    return any(
+        makes_awaitable(project, expr, frame) or any(map(_may_be_awaited, project.evaluate(expr, frame)))
+        for expr in given
+    )
+
+
+def _may_be_awaited(value: Value) -> bool:
+    return isinstance(value, (Coroutine, Unknown))
 
 
 def _as_background(project: Project, background: Background) -> Finding:

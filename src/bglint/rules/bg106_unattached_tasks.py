@@ -16,6 +16,7 @@ from bglint.questions.parents import parent
 from bglint.questions.told import told
 from bglint.questions.written import is_plain
 from bglint.rule import rule
+from bglint.scope import Binding
 from bglint.sites import TaskSite
 from bglint.values import Frame
 
@@ -130,7 +131,7 @@ def _forgotten(project: Project, site: TaskSite, call: t.Call) -> Iterator[Findi
             what = "this object"
             yield _report(project, site, what, (_made(project, call, site.frame, what),))
         return
-    if len(project.scope(function).bindings.get(name, ())) != 1 or function.parameter(name) is not None:
+    if function.parameter(name) is not None or not _is_made_or_none(project, site, function, name):
         return
     lost = _lost(project, _uses(site, function, name))
     if lost is not None:
@@ -159,9 +160,34 @@ def _forgotten_on_self(project: Project, site: TaskSite, kept: Kept) -> Iterator
     yield _report(project, site, what, (*built, _made(project, kept.call, kept.frame, what)), when)
 
 
+def _is_made_or_none(project: Project, site: TaskSite, function: t.Function, name: str) -> bool:
+    """True for a name that never stands for anything but None and objects that this function makes."""
+    bindings = project.scope(function).bindings.get(name, ())
+    every = [part for binding in bindings for part in _branches(binding)]
+    return all(_is_none(part) or _is_object(project, part, site.frame) for part in every)
+
+
+def _branches(binding: Binding) -> tuple[t.Expr | None, ...]:
+    """What a plain assignment gives to its one name; None among them for any other binding."""
+    node = binding.node
+    if not isinstance(node, t.Assign) or len(node.targets) != 1 or binding.steps:
+        return (None,)
+    return (node.value.body, node.value.orelse) if isinstance(node.value, t.Conditional) else (node.value,)
+
+
+def _is_none(part: t.Expr | None) -> bool:
+    return isinstance(part, t.Constant) and part.value is None
+
+
+def _is_object(project: Project, part: t.Expr | None, frame: Frame) -> bool:
+    return isinstance(part, t.Call) and project.tasks_object(part, frame) is not None
+
+
 def _name(call: t.Call, function: t.Function) -> str | None:
     """The local name that is given to the object, and nothing else."""
     above = parent(call, function)
+    if isinstance(above, t.Conditional):
+        above = parent(above, function)
     if isinstance(above, t.Assign) and len(above.targets) == 1 and isinstance(above.targets[0], t.Name):
         return above.targets[0].id
     return None
