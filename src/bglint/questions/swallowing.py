@@ -6,19 +6,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bglint import members
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.memo import memo
 from bglint.project import Project
 from bglint.questions.claimed import is_claimed
 from bglint.questions.except_clauses import Told, does_nothing, is_log, is_print, is_report, raises, told
+from bglint.questions.loops import is_range
 from bglint.questions.parents import following, parent
 from bglint.questions.paths import Call, Walker
 from bglint.questions.probing import is_probe, is_remote
 from bglint.questions.unread import is_unread
 from bglint.reach import Visit
 from bglint.steps import Edge, Outer
-from bglint.values import Frame, Items, Outside, Value, known
+from bglint.values import Frame, Instance, Items, Outside, Value, known
 
 _BROAD = {"builtins.Exception", "builtins.BaseException"}
 _TIDYING = re.compile(
@@ -142,7 +144,7 @@ def _goes_on(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler)
         return True
     if any(_recovers(project, node, visit.frame, guard) for node in t.walk(*handler.body)):
         return True
-    if isinstance(behind, t.Raise) or _tries_again(project, guard, function):
+    if isinstance(behind, t.Raise) or _tries_again(project, visit, guard, handler):
         return True
     can_fail = bool(handler.body) and isinstance(function.body[-1], t.Raise)
     return can_fail and _fails_behind(project, handler.body[0], visit.frame)
@@ -221,15 +223,47 @@ def _tidies(project: Project, call: t.Call, frame: Frame) -> bool:
     return name in ("rollback", "unlink", "rmtree", "exists", "is_file")
 
 
-def _tries_again(project: Project, guard: t.Guard, function: t.Function) -> bool:
-    """An attempt in a loop that is left when it succeeds."""
-    in_loop = any(
-        isinstance(around, t.For | t.While) and part == "body"
-        for around, part in project.chain(guard, function)
-    )
-    return in_loop and any(
-        isinstance(node, t.Return | t.Break) for node in t.walk(*guard.body, *guard.orelse)
-    )
+def _tries_again(project: Project, visit: Visit, guard: t.Guard, handler: t.Handler) -> bool:
+    """An attempt in a loop that is left when it succeeds; not where nobody hears of the last one."""
+    function = visit.frame.function
+    assert function is not None
+    loops = _loops_around(project, guard, function)
+    left = [node for node in t.walk(*guard.body, *guard.orelse) if isinstance(node, t.Return | t.Break)]
+    if not loops or not left:
+        return False
+    given = any(map(_gives_value, left)) and _is_asked(visit)
+    return given or _is_told_of_the_last(project, visit.frame, loops[-1], handler)
+
+
+def _loops_around(project: Project, guard: t.Guard, function: t.Function) -> list[t.For | t.While]:
+    chain = project.chain(guard, function)
+    return [loop for loop, part in chain if isinstance(loop, t.For | t.While) and part == "body"]
+
+
+def _is_told_of_the_last(project: Project, frame: Frame, loop: t.For | t.While, handler: t.Handler) -> bool:
+    """True where the loop goes on for ever, the handler tells of each failure, or anything happens behind the loop."""
+    if not isinstance(loop, t.For) or not is_range(project, loop.iterable, frame):
+        return True
+    calls = (node for node in t.walk(*handler.body) if isinstance(node, t.Call))
+    if told(project, handler, frame) is not Told.NOTHING or any(is_log(project, c, frame) for c in calls):
+        return True
+    return any(not isinstance(node, _SAYS_NOTHING) for node in _after(project, loop, frame))
+
+
+_SAYS_NOTHING = (t.Return, t.Continue)
+
+
+def _after(project: Project, loop: t.For, frame: Frame) -> Iterator[t.Statement]:
+    """The statements that run when a loop has come to its end, and what stands behind those around it."""
+    assert frame.function is not None
+    yield from loop.orelse
+    for holder in (loop, *(around for around, _ in project.chain(loop, frame.function))):
+        behind = following(holder, frame.function) if isinstance(holder, t.Statement) else None
+        while behind is not None:
+            yield behind
+            behind = following(behind, frame.function)
+        if isinstance(holder, t.Guard):
+            yield from holder.final
 
 
 def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
@@ -237,6 +271,9 @@ def _is_work(project: Project, visit: Visit, body: t.Block) -> bool:
     if _only_tidies(body) or _waits_for_cancelled(body, visit.frame.function):
         return False
     parts = list(t.walk(*body))
+    managed = _managed(visit) if any(isinstance(node, t.Yield) for node in parts) else None
+    if managed is not None and visit.before is not None:
+        return _is_work(project, visit.before, managed.body)
     calls, remote = _work(project, visit.frame)
     if not remote.isdisjoint(parts) or (visit.depth < NEAR and not calls.isdisjoint(parts)):
         return True
@@ -303,15 +340,41 @@ def _of_with(project: Project, visit: Visit, node: t.With) -> Iterator[Swallow]:
             yield Swallow(visit, call, Told.NOTHING, project.text(call, visit.frame))
 
 
+def _managed(visit: Visit) -> t.With | None:
+    """The `with` of the caller, whose body runs where a `@contextmanager` yields."""
+    caller = visit.before.frame.function if visit.before is not None else None
+    blocks = t.nodes_of(caller, t.With) if caller is not None else ()
+    return next((node for node in blocks if any(item.value is visit.node for item in node.items)), None)
+
+
 def _drops_all(project: Project, visit: Visit, call: t.Call, body: t.Block) -> bool:
-    """True for `suppress(Exception)` around something that counts."""
-    if not _is_suppress(project, call, visit.frame) or not _is_work(project, visit, body):
+    """True for `suppress(Exception)`, and for a class that does the same, around something that counts."""
+    if not _is_suppress(project, call, visit.frame) and not _ends_all(project, call, visit.frame):
         return False
-    return is_broad(project, tuple(a.value for a in call.arguments), visit.frame)
+    return _is_work(project, visit, body)
 
 
 def _is_suppress(project: Project, call: t.Call, frame: Frame) -> bool:
+    """True for `suppress(Exception)`."""
     called = project.evaluate(call.func, frame)
-    return bool(call.arguments) and any(
-        isinstance(v, Outside) and v.name == "contextlib.suppress" for v in called
-    )
+    if not any(isinstance(v, Outside) and v.name == "contextlib.suppress" for v in called):
+        return False
+    return bool(call.arguments) and is_broad(project, tuple(a.value for a in call.arguments), frame)
+
+
+def _ends_all(project: Project, call: t.Call, frame: Frame) -> bool:
+    """True for an object of the project whose `__exit__` does nothing but say that every exception is dealt with."""
+    values = project.evaluate(call, frame)
+    return bool(values) and all(isinstance(v, Instance) and _is_blind(project, v) for v in values)
+
+
+def _is_blind(project: Project, value: Instance) -> bool:
+    found = (members.method(project.names, value.klass, name) for name in ("__exit__", "__aexit__"))
+    return any(each is not None and _returns_true_only(each[1]) for each in found)
+
+
+def _returns_true_only(method: t.Function) -> bool:
+    steps = [node.value for node in method.body if isinstance(node, t.Return | t.Evaluate)]
+    plain = len(steps) == len(method.body) and all(isinstance(value, t.Constant) for value in steps)
+    last = steps[-1] if plain and steps else None
+    return isinstance(last, t.Constant) and last.value is True and isinstance(method.body[-1], t.Return)

@@ -19,10 +19,12 @@ def swallowed_failure(project: Project) -> Iterator[Finding]:
     """The task catches everything and keeps nothing: a failure looks like a success.
 
     ## What it does
-    Finds a bare `except`, `except Exception`, `except BaseException` and `contextlib.suppress(Exception)` in what a task
-    runs, where the handler neither raises, nor records a failed state, nor hands the error to somebody who does.
-    Nothing kept of the exception (`pass`, a bare return, `print`, a message without it) is a warning; logged, but without
-    its traceback, is an advice. Silent where the `try` only looks up another value for a name that has a default.
+    Finds a bare `except`, `except Exception`, `except BaseException`, `contextlib.suppress(Exception)` and context
+    managers of the project that do the same, in what a task runs, where the handler neither raises, nor records a
+    failed state, nor hands the error to somebody who does. Nothing kept of the exception (`pass`, a bare return,
+    `print`, a message without it) is a warning; logged, but without its traceback, is an advice. Silent where the
+    `try` only looks up another value for a name that has a default, and where a loop tries again, unless nobody hears
+    of the last of its tries.
 
     ## Why is this bad?
     A task has no caller who would notice. What the `except` throws away is the only sign that the mail was not sent.
