@@ -8,8 +8,9 @@ from bglint import edits
 from bglint import tree as t
 from bglint.members import is_abstract
 from bglint.model import Finding, Fix, Level
-from bglint.project import Project, dotted
+from bglint.project import Project, dotted, name_of
 from bglint.questions.callable import can_be_called, is_background, is_context_manager, is_started
+from bglint.questions.handed_background import HandedBackground, handed_backgrounds
 from bglint.questions.responses import Background, backgrounds
 from bglint.questions.results import (
     is_awaited_by_runner,
@@ -104,6 +105,9 @@ def call_instead_of_callable(project: Project) -> Iterator[Finding]:
     for background in backgrounds(project):
         if _is_no_background(project, background):
             yield _as_background(project, background)
+    for handed_on in handed_backgrounds(project):
+        if _is_no_background(project, handed_on.given):
+            yield _as_handed_background(project, handed_on)
     for function in project.functions(r"BackgroundTasks\("):
         yield from _bare_in_list(project, function)
 
@@ -409,7 +413,18 @@ def _as_background(project: Project, background: Background) -> Finding:
     expr, frame = background.value, background.frame
     text = _short(project.text(expr, frame))
     cure = f"write `background=BackgroundTask({_to_be_run(project, expr, frame)})`"
-    return told(project, "BG101", expr, frame, _background_message(project, background, text), cure, trace=())
+    message = _background_message(project, background, f"background={text}")
+    return told(project, "BG101", expr, frame, message, cure, trace=())
+
+
+def _as_handed_background(project: Project, handed_on: HandedBackground) -> Finding:
+    """A value that a helper makes the background of its response."""
+    expr, frame, inside = handed_on.given.value, handed_on.given.frame, handed_on.inside
+    helper, text = name_of(inside.frame), _short(project.text(expr, frame))
+    message = _background_message(project, handed_on.given, text)
+    step = project.step(inside.value, inside.frame, f"`{helper}` makes it the background of the response")
+    cure = f"hand over `BackgroundTask({_to_be_run(project, expr, frame)})`"
+    return told(project, "BG101", expr, frame, message, cure, trace=(step,))
 
 
 def _to_be_run(project: Project, expr: t.Expr, frame: Frame) -> str:
@@ -424,13 +439,11 @@ def _background_message(project: Project, background: Background, text: str) -> 
     expr, frame = background.value, background.frame
     values = project.evaluate(expr, frame)
     if _makes_coroutine(project, expr, frame):
-        return f"`background={text}` is a coroutine that nobody awaits: its work is never done"
+        return f"`{text}` is a coroutine that nobody awaits: its work is never done"
     if _is_none(values):
-        return f"`background={text}` does its work now, before the response, and leaves None for afterwards"
+        return f"`{text}` does its work now, before the response, and leaves None for afterwards"
     if any(isinstance(value, Func) for value in values):
-        return f"`background={text}` is a plain function: it runs on the event loop, then awaiting its result fails"
+        return f"`{text}` is a plain function: it runs on the event loop, then awaiting its result fails"
     if isinstance(expr, t.Call) and all(isinstance(value, Outside) for value in values):
-        return (
-            f"`background={text}` is called now, before the response, and what it gives is no background task"
-        )
-    return f"`background={text}` is not a background task: running it fails after the response"
+        return f"`{text}` is called now, before the response, and what it gives is no background task"
+    return f"`{text}` is not a background task: running it fails after the response"
