@@ -1,7 +1,8 @@
-"""Clients whose calls all have a timeout that was not written at the call: by an adapter, by a method set anew."""
+"""Clients whose calls all have a timeout that was not written at the call: by an adapter, a method set anew, a class."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bglint import members
@@ -10,9 +11,13 @@ from bglint.project import Project
 from bglint.questions.makers import maker
 from bglint.questions.module_calls import statements
 from bglint.reach import Contact
-from bglint.values import Frame, Instance, Outside, Value
+from bglint.values import Class, Cls, Frame, Instance, Outside, Value
 
 PLAIN_ADAPTERS = ("requests.adapters.HTTPAdapter",)
+PLAIN_CLIENTS = {"requests.Session"}
+_NO_CLIENTS = {"builtins.object", "abc.ABC", "typing.Generic"}
+_WAYS = ("request", "send", "get_adapter")
+"""What each call of a session goes through."""
 _SENDING = ("request", "send", "get", "post", "put", "patch", "delete", "head", "options")
 _SET = rf"\.({'|'.join(_SENDING)})\s*=[^=]"
 
@@ -36,13 +41,13 @@ def _is_client(project: Project, expr: t.Expr, frame: Frame, client: Value | Non
     """True for the client itself, or one of its kind where nobody knows which client it is."""
     made = maker(project, client)
     if made is None:
-        return any(_is_alike(value, client) for value in project.evaluate(expr, frame))
+        return any(_is_alike(project, value, client) for value in project.evaluate(expr, frame))
     births = (value.birth for value in project.evaluate(expr, frame))
     return any(birth is not None and birth.node is made[0] for birth in births)
 
 
-def _is_alike(value: Value, client: Value | None) -> bool:
-    return isinstance(value, Outside) and isinstance(client, Outside) and value.name == client.name
+def _is_alike(project: Project, value: Value, client: Value | None) -> bool:
+    return isinstance(client, Outside) and project.is_a(value, client.name)
 
 
 def _is_passed(project: Project, call: t.Call, client: Value | None) -> bool:
@@ -76,3 +81,48 @@ def _set_methods(project: Project) -> Iterator[tuple[t.Attribute, Frame]]:
         for target in node.targets if isinstance(node, t.Assign) else ():
             if isinstance(target, t.Attribute) and target.name in _SENDING:
                 yield target, frame
+
+
+# ------------------------------------------------------------ clients of the project's own classes
+
+
+def may_be_limited_by_its_class(project: Project, contact: Contact) -> bool:
+    """True for a client of the project's own class, unless that is a session whose calls it only passes on."""
+    func = contact.node.func
+    clients = project.evaluate(func.value, contact.visit.frame) if isinstance(func, t.Attribute) else ()
+    return any(isinstance(client, Instance) and _may_limit(project, client.klass) for client in clients)
+
+
+def _may_limit(project: Project, klass: Class) -> bool:
+    lineage = members.lineage(project.names, klass)
+    bases = [value for part in lineage for value in members.base_values(project.names, part)]
+    outside = {value.name for value in bases if isinstance(value, Outside)}
+    if not all(isinstance(value, Outside | Cls) for value in bases) or outside - _NO_CLIENTS - PLAIN_CLIENTS:
+        return True
+    return any(_speaks_of_timeouts(project, part) or _has_ways_of_its_own(project, part) for part in lineage)
+
+
+def _speaks_of_timeouts(project: Project, klass: Class) -> bool:
+    module = project.program.module(klass.source.path)
+    if module is None or klass.entry is None:
+        return True
+    return re.search(r"(?im)^[^#\n]*timeout", module.text(klass.entry.start, klass.entry.end)) is not None
+
+
+def _has_ways_of_its_own(project: Project, klass: Class) -> bool:
+    """True where the class sets one of the ways anew, and does more with the options than to pass them on."""
+    for name in _WAYS:
+        method = members.own_method(project.names, klass, name)
+        if method is not None and not _passes_on(method, name):
+            return True
+    plain = [member for member in klass.entry.members if member.kind != "function"] if klass.entry else []
+    return any(name in _WAYS for member in plain for name in member.names)
+
+
+def _passes_on(method: t.Function, name: str) -> bool:
+    calls = [call for call in t.nodes_of(method, t.Call) if t.last_name(call.func) == name]
+    starred = [argument.value for call in calls for argument in call.arguments if argument.star]
+    names = {value.id for value in starred if isinstance(value, t.Name)}
+    given = {parameter.name for parameter in method.parameters if parameter.kind in ("*", "**")}
+    used = [part for part in t.walk_function(method) if isinstance(part, t.Name) and part.id in names]
+    return bool(calls) and names <= given and len(names) == len(used) == len(starred)

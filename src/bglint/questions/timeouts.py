@@ -9,10 +9,10 @@ from bglint.deciding import passed_on
 from bglint.knowledge import Fact
 from bglint.project import Project
 from bglint.questions.contacts import argument, is_none, path, unsure
-from bglint.questions.limited_clients import is_limited
+from bglint.questions.limited_clients import is_limited, may_be_limited_by_its_class
 from bglint.reach import Contact, Visit
 from bglint.steps import Edge
-from bglint.values import Birth, Frame, Instance, Outside, Partial, Value, Values
+from bglint.values import Birth, Frame, Outside, Partial, Value, Values
 
 DEADLINES = (
     "asyncio.timeout", "asyncio.timeout_at", "anyio.fail_after", "anyio.move_on_after", "async_timeout.timeout",
@@ -28,7 +28,11 @@ OWN_SOCKETS = ("smtplib", "urllib", "socket", "http", "ftplib", "poplib", "imapl
 def waits_for_ever(project: Project, contact: Contact) -> bool:
     """True where nothing ends the wait: no timeout given, or None; no deadline around; no default of the process."""
     fact = contact.fact
-    if fact is None or _may_be_hidden(project, contact, fact) or _is_own_client(project, contact):
+    if (
+        fact is None
+        or _may_be_hidden(project, contact, fact)
+        or may_be_limited_by_its_class(project, contact)
+    ):
         return False
     endless = _not_given(project, contact, fact) if fact.timeout else _given_as_none(project, contact, fact)
     if not endless or is_limited(project, contact):
@@ -97,13 +101,6 @@ def _passed_down(project: Project, visit: Visit) -> set[str] | None:
     if function is None or function.decorators or visit.before is None or not isinstance(caller, t.Call):
         return None
     return _keywords(project, caller, visit.before)
-
-
-def _is_own_client(project: Project, contact: Contact) -> bool:
-    """True for a client of the project's own class, which may give a timeout to every call."""
-    func = contact.node.func
-    clients = project.evaluate(func.value, contact.visit.frame) if isinstance(func, t.Attribute) else ()
-    return any(isinstance(client, Instance) for client in clients)
 
 
 def given(contact: Contact, fact: Fact) -> t.Expr | None:
