@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -16,7 +17,7 @@ from bglint.questions.timeouts import given
 from bglint.questions.weight import SHORT_PROGRAMS, a_queue, program, runs_heavy_program, to_a_queue
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.values import Frame
+from bglint.values import Frame, Outside
 
 FEW = 50
 PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.spawn")
@@ -32,6 +33,12 @@ PARALLEL = (
     "ensure_future",
     "submit",
 )
+_ROWS = re.compile(
+    r"tortoise\.queryset\.QuerySet|beanie\.Document\.(all|find|find_all|find_many|aggregate)\(\)"
+    r"|(motor|pymongo)\..*(Cursor|\.(find|aggregate)\(\)(\.\w+\(\))*)$"
+    r"|sqlalchemy\.ext\.asyncio\.\w+\.stream(_scalars)?\(\)"
+)
+"""What `async for` takes from a database: it ends, unlike a stream of messages or changes."""
 
 
 @rule("BG305", level="warning")
@@ -40,8 +47,9 @@ def long_running_task(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds a single sleep of a minute or more in an `async def` task, a `for` loop that calls other servers one after
-    the other over a collection of unknown size, and another program that is run without a timeout or with one above
-    a minute. A loop of fifty turns at most, by a number in the code (`.limit(20)`, `[:20]`), is left alone.
+    the other over a collection of unknown size (an `async for` only over the rows of a query, not over a stream), and
+    another program that is run without a timeout or with one above a minute. A loop of fifty turns at most, by a
+    number in the code (`.limit(20)`, `[:20]`), is left alone.
 
     ## Why is this bad?
     A background task lives in the web server's process. A deployment, a crash or a reload ends it, whatever it was
@@ -264,13 +272,24 @@ def _collected(function: t.Function, call: t.Call) -> bool:
 
 
 def _is_unbounded(project: Project, loop: t.For, frame: Frame) -> bool:
-    """Silent for `range` (attempts, pages), for the pieces of a text, for settings and for what is short."""
-    if loop.is_async or is_range(project, loop.iterable, frame) or _is_a_try(loop):
+    """Silent for `range` (attempts, pages), for the pieces of a text, for settings, for streams and for what is short."""
+    if loop.is_async and not _are_rows(project, loop.iterable, frame):
+        return False
+    if is_range(project, loop.iterable, frame) or _is_a_try(loop):
         return False
     most = length(project, loop.iterable, frame)
     if (most is not None and most <= FEW) or is_one_text(project, loop.iterable, frame):
         return False
     return not from_environment(project, loop.iterable, frame)
+
+
+def _are_rows(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    """True for the rows of a query: `Customer.all()`, `users.find({})`; not for a cursor that waits for more."""
+    values = project.evaluate(expr, frame)
+    waiting = (v.birth.node for v in values if v.birth is not None)
+    if any(isinstance(node, t.Call) and node.keyword("cursor_type") is not None for node in waiting):
+        return False
+    return any(isinstance(v, Outside) and v.instance and bool(_ROWS.match(v.name)) for v in values)
 
 
 def _left_after(project: Project, loop: t.For, node: t.Node, frame: Frame) -> bool:
