@@ -122,7 +122,8 @@ def _handed_over(project: Project, site: TaskSite) -> Iterator[Finding]:
     if cancelled_there(site):
         return
     values = [*handed(project, site), *(value for value, _ in worked_with(project, site))]
-    owners = [found for value in values if (found := owner(project, value)) is not None]
+    own = {visit.frame.function for visit in project.visits(site)} - {f.function for f in site.context.frames}
+    owners = [found for value in values if not _is_marker(value, own) and (found := owner(project, value))]
     for found in {each.provider.function: each for each in owners}.values():
         verdict = _verdict(project, site, found)
         if verdict is None:
@@ -134,6 +135,12 @@ def _handed_over(project: Project, site: TaskSite) -> Iterator[Finding]:
             level, message = "warning", f"{message} The task makes no use of it today."
         cure = _cure(found)
         yield finding(project, CODE, site.call, site.frame, message, cure, level=level, site=site)
+
+
+def _is_marker(value: Value, own: set[t.Function | None]) -> bool:
+    """True for what only a parameter of the task itself asks for: nobody injects it there, as wrong-task-arguments says."""
+    birth = value.birth
+    return birth is not None and birth.kind == "dependency" and birth.frame.function in own
 
 
 def _is_used(project: Project, site: TaskSite, found: Owner) -> bool:
