@@ -1,22 +1,26 @@
-"""A tasks object that a class makes for itself, `self.tasks = BackgroundTasks()`: all that is done with it."""
+"""A tasks object that a class makes for itself, in a method, a property or as a field: all that is done with it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from bglint import members
 from bglint import tree as t
+from bglint.calling import MORE
 from bglint.frozen import by_identity
 from bglint.project import Project
+from bglint.questions.given_to_object import constructions
 from bglint.questions.handmade import Use, mentions_of, uses_in
 from bglint.questions.parents import parent
-from bglint.sites import TaskSite
-from bglint.values import Const, Frame, Outside, Unknown, Value, anonymous
+from bglint.questions.responses import is_response
+from bglint.sites import TASKS, TaskSite
+from bglint.values import Class, Const, Frame, Instance, Outside, Unknown, Value, anonymous
 
 
 @by_identity
 class Kept:
-    """The attribute, the construction that it holds, and the statement of the method that puts it there.
+    """The attribute, the construction that it holds, and the statement of the method that puts it there, if one does.
 
     `is_spare` for `self.tasks = tasks or BackgroundTasks()`: made where the owner is given no tasks, by a call in
     `built` if a function does it.
@@ -24,21 +28,27 @@ class Kept:
 
     name: str
     call: t.Call
+    source: t.Source
     frame: Frame
-    method: t.Function
-    node: t.Assign
-    is_spare: bool
-    built: tuple[tuple[t.Node, Frame], ...]
+    owner: str
+    method: t.Function | None = None
+    node: t.Statement | None = None
+    is_spare: bool = False
+    built: tuple[tuple[t.Node, Frame], ...] = ()
 
 
 def kept_on_self(project: Project, site: TaskSite) -> Kept | None:
     """The attribute of its own object that a task is added to, if a method of the class fills it by hand."""
-    birth = site.receiver.birth if site.kind == "add_task" and site.receiver is not None else None
+    if site.kind != "add_task" or (field := _as_field(project, site)) is not None:
+        return field if site.kind == "add_task" else None
+    birth = site.receiver.birth if site.receiver is not None else None
     method = birth.frame.function if birth is not None and birth.kind == "call" else None
     if birth is None or method is None or not method.owner or not isinstance(birth.node, t.Call):
         return None
     if not _is_nothing_else(project, site, birth.node):
         return None
+    if members.has_decorator(method, "property", "cached_property"):
+        return _as_property(birth.node, method, birth.frame)
     mentions = mentions_of(project, birth.node, method, birth.frame)
     held = [above for node in mentions if (above := _held(node, method)) is not None]
     rest = {id(node) for node in mentions if not _is_named(node, method, held)}
@@ -51,7 +61,68 @@ def kept_on_self(project: Project, site: TaskSite) -> Kept | None:
         for node in t.nodes_of(method, t.Attribute)
     )
     built = tuple(_built(project, site)) if spare else ()
-    return Kept(target.name, birth.node, birth.frame, method, held[0], spare, built)
+    return Kept(
+        target.name, birth.node, method.source, birth.frame, method.owner, method, held[0], spare, built
+    )
+
+
+def _as_property(call: t.Call, method: t.Function, frame: Frame) -> Kept | None:
+    """`@cached_property` and `return BackgroundTasks()`."""
+    above = parent(call, method)
+    if not isinstance(above, t.Return):
+        return None
+    return Kept(method.name, call, method.source, frame, method.owner, method, above)
+
+
+# ---------------------------------------------- tasks: BackgroundTasks = field(default_factory=...)
+
+
+def _as_field(project: Project, site: TaskSite) -> Kept | None:
+    """A field of a dataclass or model, of an object that was built without it."""
+    place = site.call.func.value if isinstance(site.call.func, t.Attribute) else None
+    owners = project.evaluate(place.value, site.frame) if isinstance(place, t.Attribute) else ()
+    if not isinstance(place, t.Attribute) or not owners:
+        return None
+    if not all(isinstance(owner, Instance) and _is_built_without(owner, place.name) for owner in owners):
+        return None
+    owner = owners[0]
+    assert isinstance(owner, Instance)
+    found = _default(project, owner, place.name)
+    if found is None:
+        return None
+    frame, built = members.class_frame(project.names, owner.klass), tuple(constructions(project, owner))
+    return Kept(place.name, *found, frame, owner.klass.qualname, is_spare=True, built=built[:1])
+
+
+def _is_built_without(owner: Instance, name: str) -> bool:
+    """True where the call that built it was seen, all its arguments were, and the field is not among them."""
+    init = owner.init if owner.exact else None
+    is_record = init is not None and init.function is None
+    return is_record and init is not None and init.binding(name) is None and init.binding(MORE) is None
+
+
+def _default(project: Project, owner: Instance, name: str) -> tuple[t.Call, t.Source] | None:
+    """The `field(default_factory=BackgroundTasks)` of the class body."""
+    for klass in members.lineage(project.names, owner.klass):
+        module = project.program.module(klass.source.path)
+        for entry in klass.entry.members if klass.entry is not None and module is not None else ():
+            if entry.kind == "assign" and name in entry.names and module is not None:
+                made = _factory(project, project.program.statements(module, entry, klass.qualname), klass)
+                return (made, project.program.source(module, entry)) if made is not None else None
+    return None
+
+
+def _factory(project: Project, block: t.Block, klass: Class) -> t.Call | None:
+    value = block[0].value if len(block) == 1 and isinstance(block[0], t.Assign) else None
+    factory = value.keyword("default_factory") if isinstance(value, t.Call) else None
+    if not isinstance(value, t.Call) or factory is None or t.last_name(value.func) not in ("field", "Field"):
+        return None
+    made = project.evaluate(factory, members.class_frame(project.names, klass))
+    plain = all(isinstance(v, Outside) and not v.instance and v.name in TASKS for v in made)
+    return value if made and plain else None
+
+
+# --------------------------------------------------------------- self.tasks = BackgroundTasks()
 
 
 def _built(project: Project, site: TaskSite) -> Iterator[tuple[t.Node, Frame]]:
@@ -127,10 +198,13 @@ def _is_set(node: t.Attribute, function: t.Function) -> bool:
 
 def _is_of_no_account(project: Project, node: t.Attribute, kept: Kept, function: t.Function) -> bool:
     """True for the construction itself, for what does not come to pass beside it, and for namesakes of other classes."""
-    if function is kept.method:
+    if kept.method is not None and function is kept.method:
         own = parent(node, function) is kept.node
         return own or _is_left_out(project, node, function, kept.frame)
-    return _is_self(node.value, function) and function.owner != kept.method.owner
+    if _is_self(node.value, function) and function.owner != kept.owner:
+        return True
+    holders = project.evaluate(node.value, project.frame(function))
+    return bool(holders) and all(isinstance(v, Outside) and is_response(project, v) for v in holders)
 
 
 def _is_self(expr: t.Expr, function: t.Function) -> bool:
@@ -140,8 +214,15 @@ def _is_self(expr: t.Expr, function: t.Function) -> bool:
 
 def _may_be(project: Project, node: t.Expr, kept: Kept, frame: Frame) -> bool:
     values = project.evaluate(node, frame)
-    mine = any(value.birth is not None and value.birth.node is kept.call for value in values)
+    mine = any(_is_born_there(project, value, kept) for value in values)
     return mine or not values or any(_may_be_anything(value) for value in values)
+
+
+def _is_born_there(project: Project, value: Value, kept: Kept) -> bool:
+    """True for the object; a field may be known by its type alone."""
+    if value.birth is None:
+        return kept.method is None and project.is_a(value, *TASKS)
+    return value.birth.node is kept.call
 
 
 def _may_be_anything(value: Value) -> bool:

@@ -1,4 +1,4 @@
-"""Functions that add tasks to a parameter of their own, run by somebody who leaves it to its default."""
+"""Functions that add tasks to a parameter of their own or of their object, run by somebody who leaves it to its default."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.model import Level
-from bglint.project import Project
+from bglint.project import Project, dotted
+from bglint.questions.given_to_object import keeps_parameter, place_without
 from bglint.questions.handmade import uses_in
 from bglint.questions.helpers import leaves_out
 from bglint.questions.injection import outer
@@ -20,7 +21,10 @@ from bglint.values import Const, Frame
 
 @by_identity
 class LeftOut:
-    """An add_task, the parameter that it adds to, the call (`node`) that does not give it, and what comes of it."""
+    """An add_task, the parameter that it adds to, the call (`node`) that does not give it, and what comes of it.
+
+    `owner` is the class whose constructor has the parameter, if it is one.
+    """
 
     site: TaskSite
     parameter: t.Parameter
@@ -28,12 +32,14 @@ class LeftOut:
     frame: Frame
     level: Level
     what: str
+    owner: str = ""
 
 
 def left_out(project: Project) -> Iterator[LeftOut]:
     """Every such call: of a function that the project calls itself, or of a task that is registered without."""
     adding: dict[t.Function, list[tuple[TaskSite, t.Parameter]]] = {}
     for site in project.every_site:
+        yield from _by_its_object(project, site)
         parameter = _own_parameter(site)
         if site.function is None or parameter is None:
             continue
@@ -89,6 +95,45 @@ def _by_a_task(
                 yield LeftOut(inner, parameter, arguments.call, arguments.frame, level, what)
 
 
+# -------------------------------------------------------------- self.tasks = tasks
+
+
+def _by_its_object(project: Project, site: TaskSite) -> Iterator[LeftOut]:
+    """A task that is added to an attribute, by an object that was built without one."""
+    place = site.call.func.value if isinstance(site.call.func, t.Attribute) else None
+    function = site.function
+    if site.role is None or function is None or not _is_own_attribute(place, function):
+        return
+    assert isinstance(place, t.Attribute)
+    for owner in project.evaluate(place.value, site.frame):
+        parameter = keeps_parameter(project, owner, place.name)
+        built = place_without(project, owner, parameter) if parameter is not None else None
+        level, what = _without_attribute(project, site, function, place) if built else _NOTHING
+        if built is not None and parameter is not None and level is not None:
+            yield LeftOut(site, parameter, *built, level, what, owner.klass.name)  # type: ignore[attr-defined]
+
+
+def _is_own_attribute(expr: t.Expr | None, function: t.Function) -> bool:
+    first = function.parameters[0].name if function.parameters and function.owner else ""
+    return isinstance(expr, t.Attribute) and isinstance(expr.value, t.Name) and expr.value.id == first
+
+
+def _without_attribute(
+    project: Project, site: TaskSite, function: t.Function, place: t.Attribute
+) -> tuple[Level | None, str]:
+    """As for a parameter; unguarded only where nothing else of the object is asked that may say the same."""
+    name = dotted(place)
+    asking = (t.Branch, t.Assert, t.While, t.Conditional)
+    tests = [node.test for node in t.walk_function(function) if isinstance(node, asking)]
+    level, what = _without_object(project, site, function, name)
+    doubtful = any(_mentions_self(test, function) and not _asks(test, name) for test in tests)
+    return _NOTHING if level == "error" and doubtful else (level, what)
+
+
+def _mentions_self(test: t.Expr, function: t.Function) -> bool:
+    return any(isinstance(n, t.Name) and n.id == function.parameters[0].name for n in t.walk(test))
+
+
 # ----------------------------------------------------------------- what comes of it
 
 
@@ -105,7 +150,7 @@ def _harm(
         return _NOTHING
     bound = parameter.name in project.scope(function).bindings
     if not own and not bound:
-        return _without_object(project, site, function, parameter)
+        return _without_object(project, site, function, parameter.name)
     if bound and not _is_made_instead(project, site, function, parameter):
         return _NOTHING
     return _NOTHING if _is_attached(site, function, parameter) else ("error", _OWN)
@@ -155,34 +200,38 @@ def _makes(project: Project, part: t.Expr, frame: Frame) -> bool:
 
 
 def _without_object(
-    project: Project, site: TaskSite, function: t.Function, parameter: t.Parameter
+    project: Project, site: TaskSite, function: t.Function, place: str
 ) -> tuple[Level | None, str]:
     chain = project.chain(site.call, function)
-    around = [
-        (node, part) for node, part in chain if isinstance(node, t.Branch) and _asks(node.test, parameter)
-    ]
+    around = [(node, part) for node, part in chain if isinstance(node, t.Branch) and _asks(node.test, place)]
     if around:
         node, part = around[-1]
         other = node.orelse if part == "body" else node.body
-        silent = other or _goes_on_without(node, part) or not _asks_only(node.test, parameter)
+        silent = other or _goes_on_without(node, part) or not _asks_only(node.test, place)
         return _NOTHING if silent else _SKIPS
     if isinstance(parent(parent(site.call, function) or site.call, function), (t.Operation, t.Conditional)):
         return _NOTHING
-    return _after_a_question(function, parameter)
+    return _after_a_question(function, place)
 
 
 _SKIPS: tuple[Level, str] = ("warning", "skips the task")
 _FAILS: tuple[Level, str] = ("error", "fails on None")
 
 
-def _asks(test: t.Expr, parameter: t.Parameter) -> bool:
-    return any(isinstance(node, t.Name) and node.id == parameter.name for node in t.walk(test))
+def _asks(test: t.Expr, place: str) -> bool:
+    return place in _named_in(test)
 
 
-def _asks_only(test: t.Expr, parameter: t.Parameter) -> bool:
+def _asks_only(test: t.Expr, place: str) -> bool:
     """A further condition says that the task is not always wanted."""
-    names = {node.id for node in t.walk(test) if isinstance(node, t.Name)}
-    return names == {parameter.name} and not any(isinstance(node, t.Attribute) for node in t.walk(test))
+    return set(_named_in(test)) == {place}
+
+
+def _named_in(test: t.Expr) -> list[str]:
+    """The names and attributes in a test, each as far as it is written: `tasks`, `self.tasks`."""
+    parts = [node for node in t.walk(test) if isinstance(node, (t.Name, t.Attribute))]
+    inner = {id(node.value) for node in parts if isinstance(node, t.Attribute)}
+    return [dotted(node) for node in parts if id(node) not in inner]
 
 
 def _goes_on_without(node: t.Branch, part: str) -> bool:
@@ -191,10 +240,10 @@ def _goes_on_without(node: t.Branch, part: str) -> bool:
     return bool(block) and isinstance(block[-1], (t.Return, t.Raise))
 
 
-def _after_a_question(function: t.Function, parameter: t.Parameter) -> tuple[Level | None, str]:
+def _after_a_question(function: t.Function, place: str) -> tuple[Level | None, str]:
     """Not guarded itself; an earlier `if tasks is None:` may leave, or do the work."""
     asking = (t.Branch, t.Assert)
-    asked = [n for n in t.walk_function(function) if isinstance(n, asking) and _asks(n.test, parameter)]
+    asked = [n for n in t.walk_function(function) if isinstance(n, asking) and _asks(n.test, place)]
     if not asked:
         return _FAILS
     first = asked[0]

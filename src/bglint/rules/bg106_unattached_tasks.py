@@ -33,8 +33,9 @@ def unattached_tasks(project: Project) -> Iterator[Finding]:
     returned, stored, passed on or awaited; to compare or to log it is none of these, nor is an attribute of
     a response that is not `background`, nor a place beside the body in what a route returns. Finds functions
     with `tasks: BackgroundTasks = None` or `= BackgroundTasks()` that the project itself calls, or registers
-    as a task, without it: helpers, and routes and dependencies that others call. A function that skips the
-    work when it has no tasks (`if tasks:`) is a warning; one that does the work itself in that case is fine.
+    as a task, without it: helpers, routes and dependencies that others call, and constructors of objects that
+    keep it. Code that skips the work when it has no tasks (`if tasks:`) is a warning; code that does the work
+    itself in that case is fine.
 
     ## Why is this bad?
 
@@ -154,10 +155,13 @@ def _forgotten_on_self(project: Project, site: TaskSite, kept: Kept) -> Iterator
     fates = {use.fate for use in uses(project, kept)}
     if "adds" not in fates or fates & {"runs", "escapes"}:
         return
-    what, owner = f"`{dotted(site.call.func).rpartition('.')[0]}`", kept.method.owner
+    what, owner = f"`{dotted(site.call.func).rpartition('.')[0]}`", kept.owner
     when = f"where `{owner}` is built without tasks, " if kept.is_spare else ""
     built = [project.step(*place, f"`{owner}` is built without tasks") for place in kept.built]
-    yield _report(project, site, what, (*built, _made(project, kept.call, kept.frame, what)), when)
+    maker = name_of(kept.frame) if kept.method is not None else owner
+    span = project.program.span(kept.call, kept.source)
+    made = Step(kept.source.path, span, f"`{maker}` makes {what} itself")
+    yield _report(project, site, what, (*built, made), when)
 
 
 def _is_made_or_none(project: Project, site: TaskSite, function: t.Function, name: str) -> bool:
@@ -259,16 +263,21 @@ def _is_outer(function: t.Function, name: str) -> bool:
 
 def _without(project: Project, left: LeftOut) -> Finding:
     site, name = left.site, left.parameter.name
-    task, helper = project.task_name(site), name_of(site.frame)
-    calls = project.step(left.node, left.frame, f"`{name_of(left.frame)}` runs `{helper}` without `{name}`")
+    task, helper = project.task_name(site), left.owner or name_of(site.frame)
+    how = "builds" if left.owner else "runs"
+    calls = project.step(left.node, left.frame, f"`{name_of(left.frame)}` {how} `{helper}` without `{name}`")
     message = (
-        f"run without `{name}`, `{helper}` {left.what}: `{task}` never runs, "
+        f"{_PAST[how]} without `{name}`, `{helper}` {left.what}: `{task}` never runs, "
         "FastAPI injects only where it makes the call itself"
     )
-    cure = f"take `{name}: BackgroundTasks` as a parameter of the route and hand it to `{helper}`"
+    taker = "the route or dependency" if left.owner else "the route"
+    cure = f"take `{name}: BackgroundTasks` as a parameter of {taker} and hand it to `{helper}`"
     return told(
         project, "BG106", site.call, site.frame, message, cure, level=left.level, site=site, trace=(calls,)
     )
+
+
+_PAST = {"builds": "built", "runs": "run"}
 
 
 # ------------------------------------------------------- kept by module or class
