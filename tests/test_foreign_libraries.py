@@ -109,17 +109,23 @@ LIMIT = aiohttp.ClientTimeout(total=None, sock_read=9)
 
 async def work(url):
     async with aiohttp.ClientSession({given}) as session:
-        async with session.get(url) as response:
+        async with session.get(url{to_call}) as response:
             await response.text()
 """
 
 
 @pytest.mark.parametrize(
-    ("given", "codes"),
-    [("timeout=NO_LIMIT", ["BG304"]), ("timeout=LIMIT", []), ("timeout=None", []), ("", [])],
+    ("given", "to_call", "codes"),
+    [
+        ("timeout=NO_LIMIT", "", ["BG304"]),
+        ("timeout=NO_LIMIT", ", timeout=LIMIT", []),
+        ("timeout=LIMIT", "", []),
+        ("timeout=None", "", []),
+        ("", "", []),
+    ],
 )
-def test_sessions_without_end(tmp_path: Path, given: str, codes: list[str]) -> None:
-    (tmp_path / "main.py").write_text(APP.format(definitions=SESSION.format(given=given)))
+def test_sessions_without_end(tmp_path: Path, given: str, to_call: str, codes: list[str]) -> None:
+    (tmp_path / "main.py").write_text(APP.format(definitions=SESSION.format(given=given, to_call=to_call)))
     assert [f.code for f in lint([tmp_path], Config(select=("BG304",))).findings] == codes
 
 

@@ -51,7 +51,7 @@ class Fact:
 _CHOICES: dict[str, frozenset[str]] = {
     "effect": EFFECTS,
     "weight": frozenset({"heavy", "medium"}),
-    "timeout_in": frozenset({"constructor"}),
+    "timeout_in": frozenset({"constructor", "both"}),
     "where": frozenset({"thread", "process", "loop", "task"}),
     "level": frozenset({"error", "warning"}),
 }

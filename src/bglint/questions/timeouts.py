@@ -20,9 +20,20 @@ DEADLINES = (
 WAITS_FOR = ("asyncio.wait_for", "asyncio.wait")
 _SECONDS = ("timeout", "delay", "when", "deadline")
 SESSIONS = "aiohttp.ClientSession."
-"""What their calls are given is not asked, and None stands for five minutes: an endless `ClientTimeout` counts."""
+"""None stands for five minutes: an endless `ClientTimeout` counts."""
 
-OWN_SOCKETS = ("smtplib", "urllib", "socket", "http", "ftplib", "poplib", "imaplib", "telnetlib", "xmlrpc")
+OWN_SOCKETS = (
+    "smtplib",
+    "urllib",
+    "socket",
+    "http",
+    "ftplib",
+    "poplib",
+    "imaplib",
+    "telnetlib",
+    "xmlrpc",
+    "urllib3",
+)
 
 
 def waits_for_ever(project: Project, contact: Contact) -> bool:
@@ -105,6 +116,8 @@ def _passed_down(project: Project, visit: Visit) -> set[str] | None:
 
 def given(contact: Contact, fact: Fact) -> t.Expr | None:
     """The timeout that the call is given."""
+    if fact.timeout_in == "constructor":
+        return None
     position = fact.timeout_position
     name = fact.timeout or fact.timeout_none
     if position is not None:
@@ -112,22 +125,32 @@ def given(contact: Contact, fact: Fact) -> t.Expr | None:
     return contact.node.keyword(name)
 
 
+def endless_client(project: Project, contact: Contact) -> Birth | None:
+    """Where the client was made, of a call that waits for ever because the client is made so."""
+    fact = contact.fact
+    if fact is None or given(contact, fact) is not None or (fact.timeout and not fact.timeout_in):
+        return None
+    return _maker(project, contact.value)
+
+
 def _not_given(project: Project, contact: Contact, fact: Fact) -> bool:
     timeout = given(contact, fact)
     if timeout is not None:
         return is_none(project.evaluate(timeout, contact.visit.frame))
-    if fact.timeout_in != "constructor":
+    if not fact.timeout_in:
         return True
-    maker = _constructor(contact.value)
-    return maker is not None and not _names_a_timeout(maker, fact)
+    maker = _maker(project, contact.value)
+    return maker is not None and not _names_a_timeout(project, maker, fact)
 
 
-def _names_a_timeout(maker: Birth, fact: Fact) -> bool:
+def _names_a_timeout(project: Project, maker: Birth, fact: Fact) -> bool:
     node = maker.node
-    if not isinstance(node, t.Call):
+    if not isinstance(node, t.Call) or node.spread:
         return True
-    by_place = fact.timeout_position is not None and node.argument(fact.timeout_position) is not None
-    return by_place or node.spread or node.keyword(fact.timeout) is not None
+    if fact.timeout_position is not None and node.argument(fact.timeout_position) is not None:
+        return True
+    timeout = node.keyword(fact.timeout)
+    return timeout is not None and not is_none(project.evaluate(timeout, maker.frame))
 
 
 def _given_as_none(project: Project, contact: Contact, fact: Fact) -> bool:
@@ -141,26 +164,37 @@ def _given_as_none(project: Project, contact: Contact, fact: Fact) -> bool:
 
 def _client_without(project: Project, contact: Contact) -> bool:
     """True for a call on a client made with `timeout=None` where the task does not come by: that is told here."""
-    maker = _maker(contact.value)
+    maker = _maker(project, contact.value)
     timeout = maker.node.keyword("timeout") if maker is not None and isinstance(maker.node, t.Call) else None
     if maker is None or timeout is None:
         return False
     values, is_session = project.evaluate(timeout, maker.frame), contact.name.startswith(SESSIONS)
-    if is_none(values) and is_session:
+    if is_session and (is_none(values) or contact.node.keyword("timeout") is not None):
         return False
     if not is_session and not _is_elsewhere(project, contact, maker):
         return False
     return is_none(values) or _are_without_end(project, contact, values)
 
 
-def _maker(value: Value) -> Birth | None:
+def _maker(project: Project, value: Value) -> Birth | None:
     """The call that made the object, also where a `with` entered it since."""
     owner = value.of if isinstance(value, Outside) else None
     while isinstance(owner, Outside):
-        if owner.birth is not None and owner.birth.kind == "call":
-            return owner.birth
+        birth = _made(project, owner.birth)
+        if birth is not None:
+            return birth
         owner = owner.of
     return None
+
+
+def _made(project: Project, birth: Birth | None) -> Birth | None:
+    """The call behind a birth: of what a `with` bound, the one that made what it entered."""
+    if birth is None or birth.kind == "call":
+        return birth
+    entered = birth.node.value if birth.kind == "with" and isinstance(birth.node, t.WithItem) else None
+    births = {value.birth for value in project.evaluate(entered, birth.frame)}
+    only = births.pop() if len(births) == 1 else None
+    return only if only is not None and only.kind == "call" else None
 
 
 def _is_elsewhere(project: Project, contact: Contact, birth: Birth) -> bool:
@@ -192,13 +226,6 @@ def _is_without_end(project: Project, birth: Birth) -> bool:
     timeout = call.argument(fact.timeout_position, fact.timeout_none)
     is_endless = timeout is not None and is_none(project.evaluate(timeout, birth.frame))
     return is_endless and not any(call.keyword(name) for name in fact.timeout_also)
-
-
-def _constructor(value: Value) -> Birth | None:
-    """Where the object was made that a method is called on."""
-    owner = value.of if isinstance(value, Outside) else None
-    birth = owner.birth if owner is not None else None
-    return birth if birth is not None and birth.kind in ("call", "with") else None
 
 
 def _cancelled_from_outside(project: Project, contact: Contact) -> bool:
@@ -245,6 +272,6 @@ def _ends_in_time(
 
 
 def _has_default(project: Project, contact: Contact) -> bool:
-    """True for the standard library's sockets where the project calls `socket.setdefaulttimeout`."""
+    """True for the standard library's sockets, and those of urllib3, where the project calls `socket.setdefaulttimeout`."""
     own = contact.name.partition(".")[0] in OWN_SOCKETS
     return own and any(True for _ in project.modules(r"setdefaulttimeout\("))

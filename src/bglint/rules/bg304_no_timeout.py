@@ -8,13 +8,21 @@ from bglint import edits
 from bglint import tree as t
 from bglint.model import Finding, Fix
 from bglint.project import Project, dotted
+from bglint.questions.births import birthplace, written
 from bglint.questions.contacts import Meeting, meetings, reached
-from bglint.questions.timeouts import SESSIONS, given, waits_for_ever
+from bglint.questions.timeouts import SESSIONS, endless_client, given, waits_for_ever
 from bglint.reach import Contact
 from bglint.rule import finding, rule
 from bglint.scope import Chain, dominates
+from bglint.values import Birth
 
 SECONDS = 10
+_SECONDS = f"as in `timeout={SECONDS}`"
+_CURES = {
+    SESSIONS: f"as in `timeout=aiohttp.ClientTimeout(total={SECONDS})`",
+    "xmlrpc.": "by a `transport` of your own whose `make_connection` sets it",
+}
+"""How a client is given a timeout, by the beginning of what is called."""
 
 
 @rule("BG304", level="warning", fixable="unsafe")
@@ -23,7 +31,7 @@ def no_timeout(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds network calls of tasks where the library's default is to wait without end and no timeout is given: requests,
-    urllib, smtplib, sockets, `Popen.wait`; and clients that are told to wait without end (`timeout=None` of httpx).
+    urllib, urllib3's pools, smtplib, xmlrpc, sockets, `Popen.wait`; and clients that are told to wait without end (`timeout=None` of httpx).
     `asyncio.timeout`, `asyncio.wait_for`, `anyio.fail_after` around the call, `socket.setdefaulttimeout` and an adapter
     of your own that is mounted on the session count.
 
@@ -118,13 +126,29 @@ def _passed(chain: Chain) -> Chain:
 
 
 def _told(project: Project, meeting: Meeting) -> Finding:
-    message = f"{meeting.called} may wait for ever: {reached(project, meeting)}, and it is given no timeout."
-    name = meeting.fact.timeout or meeting.fact.timeout_none
-    cure = f"Give it a timeout, as in `{name}={SECONDS}`, and handle the error that it raises then."
+    client = endless_client(project, meeting.contact)
+    why, cure = _of_client(project, meeting, client) if client is not None else _of_call(project, meeting)
+    message = f"{meeting.called} may wait for ever: {reached(project, meeting)}, and {why}."
     return finding(
-        project, "BG304", meeting.node, meeting.frame, message, cure,
+        project, "BG304", meeting.node, meeting.frame, message, f"{cure}, and handle the error that it raises then.",
         site=meeting.site, visit=meeting.contact.visit, others=meeting.others, fix=_fix(project, meeting),
     )  # fmt: skip
+
+
+def _of_call(project: Project, meeting: Meeting) -> tuple[str, str]:
+    name, timeout = meeting.fact.timeout or meeting.fact.timeout_none, given(meeting.contact, meeting.fact)
+    if timeout is None:
+        return "it is given no timeout", f"Give it a timeout, as in `{name}={SECONDS}`"
+    text = project.text(timeout, meeting.frame)
+    return f"`{name}={text}` sets no end", f"Give it a number of seconds, as in `{name}={SECONDS}`"
+
+
+def _of_client(project: Project, meeting: Meeting, client: Birth) -> tuple[str, str]:
+    name, place = meeting.fact.timeout or "timeout", birthplace(project, client)
+    timeout = client.node.keyword(name) if isinstance(client.node, t.Call) else None
+    text = f"`{name}={written(project, timeout, client.frame)}`" if timeout is not None else "no timeout"
+    cure = next((words for kind, words in _CURES.items() if meeting.contact.name.startswith(kind)), _SECONDS)
+    return f"its client is made with {text} ({place})", f"Give the client a timeout there, {cure}"
 
 
 def _is_bare_generator(call: t.Call) -> bool:
