@@ -9,6 +9,7 @@ from bglint import tree as t
 from bglint.project import Project
 from bglint.questions.deeds import Deed, Way, deeds, given, may_follow, root, way_to
 from bglint.questions.handed import handed, kept, spread
+from bglint.questions.parents import around
 from bglint.sites import TaskSite
 from bglint.steps import Edge
 from bglint.values import Birth, Const, Frame, Generator, Items, Outside, Value, Values
@@ -214,6 +215,31 @@ def already_read(project: Project, site: TaskSite, upload: Outside) -> Deed | No
     if not last or _rewinds(last[0]) or rewinds(project, site):
         return None
     return last[0]
+
+
+def is_only_begun(project: Project, site: TaskSite, upload: Outside) -> bool:
+    """True where the handler has read no more than a part of it: `head = await upload.read(2048)`."""
+    moves: list[Deed] = []
+    for deed in filter(_moves, deeds_on(project, site, upload)):
+        moves = [] if _rewinds(deed) else [*moves, deed]
+    return all(_takes_a_part(deed) and not _is_repeated(project, deed) for deed in moves)
+
+
+def _takes_a_part(deed: Deed) -> bool:
+    """`read(2048)` and `readline()`; `read(-1)` and `read(None)` take all."""
+    size = deed.call.argument(0, "size")
+    if deed.last != "read" or size is None:
+        return deed.last == "readline"
+    is_minus = isinstance(size, t.Operation) and len(size.operands) == 1
+    return not is_minus and not (isinstance(size, t.Constant) and size.value is None)
+
+
+def _is_repeated(project: Project, deed: Deed) -> bool:
+    """`while chunk := await upload.read(size)` goes to the end."""
+    places = [(node, frame.function) for frame, node in deed.way if frame.function is not None]
+    holders = [holder for node, function in places for holder in around(node, function)]
+    holders += [holder for node, function in places for holder, _ in project.chain(node, function)]
+    return any(isinstance(holder, t.While) for holder in holders)
 
 
 _READS = {"read", "readline", "readlines"}

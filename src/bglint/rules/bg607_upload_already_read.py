@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bglint.model import Finding
 from bglint.project import Project, dotted
-from bglint.questions.uploads import already_read, is_read, uploads
+from bglint.questions.uploads import already_read, is_only_begun, is_read, uploads
 from bglint.rule import finding, rule
 
 CODE = "BG607"
@@ -14,7 +14,7 @@ CODE = "BG607"
 
 @rule(CODE, level="warning")
 def upload_already_read(project: Project) -> Iterator[Finding]:
-    """The handler has read the upload to its end, so that the task reads nothing.
+    """The handler has read the upload, so that the task reads nothing, or only the rest.
 
     ## What it does
     Finds an upload that the handler (or what it calls) reads and then hands to a task that reads it again, without a
@@ -22,7 +22,8 @@ def upload_already_read(project: Project) -> Iterator[Finding]:
 
     ## Why is this bad?
     An upload is a file with one position. After `await upload.read()` it stands at the end, and the next `read()`
-    gives `b""`, without any error: the task stores an empty file.
+    gives `b""`, without any error: the task stores an empty file. After `await upload.read(2048)` it stands behind the
+    beginning, which the file that the task stores then lacks.
 
     ## Example
     ```python
@@ -82,6 +83,16 @@ def upload_already_read(project: Project) -> Iterator[Finding]:
             reading = already_read(project, site, upload)
             if reading is not None and is_read(project, site):
                 what, task = dotted(reading.call.func), project.task_name(site)
-                message = f"`{what}` has read the upload to its end: the task `{task}` reads nothing."
-                cure = "Pass on what was read, or go back with `await upload.seek(0)`."
+                message, cure = _ENDS if not is_only_begun(project, site, upload) else _BEGINS
+                message = message.format(what=what, task=task)
                 yield finding(project, CODE, site.call, site.frame, message, cure, site=site)
+
+
+_ENDS = (
+    "`{what}` leaves the upload at its end: the task `{task}` reads nothing.",
+    "Pass on what was read, or go back with `await upload.seek(0)`.",
+)
+_BEGINS = (
+    "`{what}` takes the beginning of the upload: the task `{task}` reads only what is behind it.",
+    "Go back with `await upload.seek(0)`, or read all of it and pass that on.",
+)
