@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable
 
 from bglint import tree as t
 from bglint.project import Project
@@ -41,17 +42,20 @@ def _least(project: Project, expr: t.Expr, frame: Frame, depth: int) -> float | 
     exact = _exact(project, expr, frame)
     if exact is not None or not depth:
         return exact
-    if isinstance(expr, t.Operation) and expr.kind == "+":
-        return _total(_least(project, operand, frame, depth - 1) for operand in expr.operands)
+    if isinstance(expr, t.Operation) and expr.kind in _JOINED:
+        return _joined(expr.kind, [_least(project, operand, frame, depth - 1) for operand in expr.operands])
     found = [_called(project, value, depth - 1) for value in project.evaluate(expr, frame)]
     known = [n for n in found if n is not None]
     return min(known) if known and len(known) == len(found) else None
 
 
-def _total(numbers: Iterable[float | None]) -> float | None:
-    found = list(numbers)
-    known = [n for n in found if n is not None]
-    return sum(known) if len(known) == len(found) else None
+_JOINED: dict[str, Callable[[list[float]], float]] = {"+": sum, "*": math.prod}
+
+
+def _joined(kind: str, numbers: list[float | None]) -> float | None:
+    """What the least of several come to; a product only where none of them is below zero."""
+    known = [n for n in numbers if n is not None and (kind == "+" or n >= 0)]
+    return _JOINED[kind](known) if len(known) == len(numbers) else None
 
 
 def _called(project: Project, value: Value, depth: int) -> float | None:
@@ -62,8 +66,8 @@ def _called(project: Project, value: Value, depth: int) -> float | None:
     if _called_name(value) == "datetime.timedelta.total_seconds":
         lengths = project.evaluate(call.func.value, frame) if isinstance(call.func, t.Attribute) else ()
         return _seconds(project, lengths[0]) if len(lengths) == 1 else None
-    choose = _CHOOSERS.get(_called_name(value))
-    if choose is None or len(call.arguments) != 2 or call.spread:
+    count, choose = _CHOOSERS.get(_called_name(value), (-1, min))
+    if len(call.arguments) != count or call.spread:
         return None
     numbers = [_least(project, argument.value, frame, depth) for argument in call.arguments]
     return choose([n for n in numbers if n is not None]) if None not in numbers else None
@@ -73,11 +77,13 @@ def _called_name(value: Outside) -> str:
     return value.name.replace("()", "")
 
 
-_CHOOSERS: dict[str, Callable[[list[float]], float]] = {
-    "random.uniform": min,
-    "builtins.max": max,
-    "builtins.min": min,
+_CHOOSERS: dict[str, tuple[int, Callable[[list[float]], float]]] = {
+    "random.random": (0, lambda none: 0),
+    **dict.fromkeys(("random.uniform", "random.randint", "random.randrange"), (2, min)),
+    "builtins.max": (2, max),
+    "builtins.min": (2, min),
 }
+"""How many arguments are understood, and the least that the call may give of them."""
 
 
 def _seconds(project: Project, value: Value) -> float | None:
@@ -89,6 +95,5 @@ def _seconds(project: Project, value: Value) -> float | None:
         return None
     units = [argument.keyword or [*_SECONDS][place] for place, argument in enumerate(call.arguments)]
     numbers = [_exact(project, argument.value, value.birth.frame) for argument in call.arguments]
-    return _total(
-        n * _SECONDS[unit] if n is not None else None for unit, n in zip(units, numbers, strict=True)
-    )
+    pairs = zip(units, numbers, strict=True)
+    return _joined("+", [n * _SECONDS[unit] if n is not None else None for unit, n in pairs])
