@@ -34,6 +34,37 @@ async def start(tasks: BackgroundTasks, kind: int):
 """
 
 SLEEPS = {
+    "an item that is asked for": (
+        "class Cache:\n    def __getitem__(self, key):\n        time.sleep(5)\n\n"
+        "cache = Cache()\n\nasync def work():\n    return cache['a']\n",
+        "tasks.add_task(work)",
+    ),
+    "an item that is set": (
+        "class Cache:\n    def __setitem__(self, key, value):\n        time.sleep(5)\n\n"
+        "cache = Cache()\n\nasync def work():\n    cache['a'] = 1\n",
+        "tasks.add_task(work)",
+    ),
+    "an item that is deleted": (
+        "class Cache:\n    def __delitem__(self, key):\n        time.sleep(5)\n\n"
+        "cache = Cache()\n\nasync def work():\n    del cache['a']\n",
+        "tasks.add_task(work)",
+    ),
+    "a test for an item": (
+        "class Cache:\n    def __contains__(self, key):\n        time.sleep(5)\n\n"
+        "cache = Cache()\n\nasync def work():\n    return 'a' in cache\n",
+        "tasks.add_task(work)",
+    ),
+    "an iterator of its own": (
+        "class Pages:\n    def __aiter__(self):\n        return self\n"
+        "    async def __anext__(self):\n        time.sleep(5)\n\n"
+        "async def work():\n    async for page in Pages():\n        print(page)\n",
+        "tasks.add_task(work)",
+    ),
+    "a class that is gone through": (
+        "class Pages:\n    def __iter__(self):\n        yield time.sleep(5)\n\n"
+        "async def work():\n    return [page for page in Pages()]\n",
+        "tasks.add_task(work)",
+    ),
     "a generator": (
         "def lines():\n    time.sleep(5)\n    yield 1\n\nasync def work():\n    found = lines()\n    next(found)\n",
         "tasks.add_task(work)",

@@ -573,7 +573,7 @@ def _class_entry(names: Names, module: object, entry: Entry, klass: Class, name:
 def _injected(names: Names, binding: Binding, frame: Frame) -> Values:
     """What FastAPI gives a field of a class that is a dependency: `session: Session = Depends(get_session)`."""
     default = binding.value if isinstance(binding.value, t.Call) else None
-    if default is None and binding.annotation is None:
+    if default is None and (binding.value is not None or binding.annotation is None):
         return ()
     field = t.Parameter(binding.at, binding.name, binding.annotation, default)
     return hints.injected(names, field, frame, frame)

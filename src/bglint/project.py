@@ -331,7 +331,7 @@ def _deed(node: t.Node) -> str:
         return f"calls `{dotted(node.func)}`"
     if isinstance(node, t.Attribute):
         return f"reads `{dotted(node)}`"
-    return "enters a `with` block"
+    return f"uses `{dotted(node)}`" if isinstance(node, t.Expr) else "enters a `with` block"
 
 
 def dotted(expr: t.Expr) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from bglint import calling, deciding, members
+from bglint import calling, deciding, members, operators
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.knowledge import Fact
@@ -73,7 +73,7 @@ class Steps:
         self._seen_as: dict[t.Call, t.Call] = {}
 
     def of(self, frame: Frame) -> tuple[tuple[Edge, ...], tuple[Outer, ...]]:
-        """The first-party calls and the outside calls of a frame, in run order."""
+        """The first-party calls and the outside calls of a frame, in run order; what operators run comes last."""
         if frame not in self._steps:
             self._steps[frame] = ((), ())
             edges: list[Edge] = []
@@ -99,6 +99,8 @@ class Steps:
                 edges.extend(self._managed(node, frame))
             elif isinstance(node, (t.For, t.CompLoop)) and isinstance(node.iterable, t.Call):
                 outers.extend(self._iterated(node.iterable, frame))
+        places = deciding.live_of(self._names, frame, *operators.NODES)
+        edges.extend(Edge(place, target) for place, target in operators.run_by(self._names, places, frame))
 
     def _iterated(self, iterable: t.Call, frame: Frame) -> Iterator[Outer]:
         """`for user in session.query(User)`: what iterating does, told at the call."""

@@ -167,11 +167,9 @@ def _globals(project: Project, node: t.Assign, frame: Frame) -> Iterator[State]:
     """The plain globals that an assignment sets; not one that is only filled when it is still empty."""
     assert frame.function is not None
     for target in node.targets:
-        name = t.last_name(target)
-        if name and not _INCIDENTAL.search(name) and not _is_lazy(frame.function, target):
-            key = _global(project, target, frame)
-            if key is not None:
-                yield State(key, name)
+        key, name = _global(project, target, frame), t.last_name(target)
+        if key is not None and not _INCIDENTAL.search(name) and not _is_lazy(frame.function, target):
+            yield State(key, name)
 
 
 def _global(project: Project, target: t.Expr, frame: Frame) -> tuple[str, str] | None:
@@ -180,7 +178,9 @@ def _global(project: Project, target: t.Expr, frame: Frame) -> tuple[str, str] |
         assert frame.function is not None
         declared = project.scope(frame.function).declared.get(target.id)
         return (frame.path, target.id) if declared == "global" else None
-    owners = project.evaluate(target.value, frame) if isinstance(target, t.Attribute) else ()
+    if not isinstance(target, t.Attribute) or t.last_name(target.value) in ("self", "cls"):
+        return None
+    owners = project.evaluate(target.value, frame)
     return next(((v.path, t.last_name(target)) for v in owners if isinstance(v, ModuleValue)), None)
 
 
