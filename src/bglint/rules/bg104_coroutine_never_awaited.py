@@ -35,8 +35,8 @@ def coroutine_never_awaited(project: Project) -> Iterator[Finding]:
 
     ## What it does
 
-    Finds async calls without `await` that a task reaches, where the coroutine is a statement of its own
-    or what the task returns: a lambda or `def` function that returns an async call, a decorator that is
+    Finds async calls without `await` that a task reaches, where the coroutine is a statement of its own,
+    what the task returns, or what a test looks at (`if is_blocked(user):` is always true): a lambda or `def` function that returns an async call, a decorator that is
     not async around an async task, an async function that returns a coroutine, a forgotten `await`; and an
     async function that is handed to a thread (`run_in_threadpool(f)`, `Thread(target=f)`). A coroutine that
     is assigned, collected, passed on, or returned to somebody who awaits it is fine; so are `partial` of an
@@ -118,7 +118,21 @@ def _dropped(project: Project, frame: Frame, *, is_task: bool) -> tuple[t.Call, 
         return ()
     left = [node.value for node in project.nodes_of(frame, t.Evaluate)]
     given = [_kept_for_return(node, function) for node in project.nodes_of(frame, t.Return) if is_task]
-    return tuple(call for expr in (*left, *given) for call in _coroutines(project, expr, frame))
+    asked = [expr for node in project.nodes_of(frame, *_ASKING) for expr in _asked(node)]
+    found = (call for expr in (*left, *given, *asked) for call in _coroutines(project, expr, frame))
+    return tuple(dict.fromkeys(found))
+
+
+_ASKING = (t.Branch, t.While, t.Assert, t.Conditional, t.CompLoop, t.Operation)
+
+
+def _asked(node: t.Node) -> tuple[t.Expr, ...]:
+    """The expressions of which only is asked whether they are true."""
+    if isinstance(node, t.Operation):
+        return node.operands[:-1] if node.kind == "and" else node.operands if node.kind == "not" else ()
+    if isinstance(node, t.CompLoop):
+        return node.tests
+    return (node.test,) if isinstance(node, (t.Branch, t.While, t.Assert, t.Conditional)) else ()
 
 
 def _kept_for_return(node: t.Return, function: t.Function) -> t.Expr | None:
@@ -149,14 +163,16 @@ def _coroutines(project: Project, expr: t.Expr | None, frame: Frame) -> Iterator
 
 
 def _alternatives(expr: t.Expr | None) -> tuple[t.Expr, ...]:
-    """The expressions of which one is the value: `a if x else b`, `x and a`, the elements of a dropped list."""
+    """The expressions of which one is the value: `a if x else b`, `x and a`, the elements of a dropped list or dict."""
     if isinstance(expr, t.Conditional):
         return (expr.body, expr.orelse)
     if isinstance(expr, t.Operation) and expr.kind in ("and", "or"):
-        return expr.operands[1:]
-    if isinstance(expr, t.Comprehension) and expr.kind in ("list", "set"):
+        return expr.operands[1:] if expr.kind == "and" else expr.operands
+    if isinstance(expr, t.Comprehension) and expr.kind != "generator":
         return expr.elements
-    return ()
+    if isinstance(expr, t.Collection):
+        return expr.items
+    return tuple(value for _, value in expr.items) if isinstance(expr, t.Mapping) else ()
 
 
 def _is_coroutine(project: Project, values: Values) -> bool:
@@ -269,13 +285,14 @@ def _finding(project: Project, visit: Visit, call: t.Call, others: int) -> Findi
     assert function is not None
     called = dotted(call.func)
     return told(
-        project, "BG104", call, visit.frame, _message(visit, function, called), _cure(visit, function, called),
+        project, "BG104", call, visit.frame, _message(visit, function, call), _cure(visit, function, called),
         site=site, visit=visit, last=f"the coroutine of `{called}` is dropped here",
         fix=_fix(project, visit, call), others=others,
     )  # fmt: skip
 
 
-def _message(visit: Visit, function: t.Function, called: str) -> str:
+def _message(visit: Visit, function: t.Function, call: t.Call) -> str:
+    called = dotted(call.func)
     if function.is_lambda and visit.before is None:
         return (
             f"the lambda only makes the coroutine of `{called}`: the runner drops it, its work is never done"
@@ -283,7 +300,21 @@ def _message(visit: Visit, function: t.Function, called: str) -> str:
     if visit.before is None and _returns(function, called):
         name = short_function(function)
         return f"`{name}` returns the coroutine of `{called}`: the runner drops it, its work is never done"
+    if _is_tested(function, call):
+        return f"`{called}` is async and is not awaited here: its coroutine is always true, its work is never done"
     return f"`{called}` is async and is not awaited here: its work is never done"
+
+
+def _is_tested(function: t.Function, call: t.Call) -> bool:
+    return any(call in _tested(expr) for node in t.nodes_of(function, *_ASKING) for expr in _asked(node))
+
+
+def _tested(expr: t.Expr) -> Iterator[t.Expr]:
+    """A condition, and what its `and` and `or` may leave to it."""
+    yield expr
+    if isinstance(expr, t.Operation) and expr.kind in ("and", "or"):
+        for part in _alternatives(expr):
+            yield from _tested(part)
 
 
 def _returns(function: t.Function, called: str) -> bool:
@@ -314,9 +345,12 @@ def _fix(project: Project, visit: Visit, call: t.Call) -> Fix | None:
 
 
 def _is_awaitable_here(function: t.Function, call: t.Call) -> bool:
-    """Not below an `await` already, nor half of a conditional expression."""
+    """Not below an `await` already, nor half of a conditional expression, nor in a comprehension."""
     statements = (node.value for node in t.nodes_of(function, t.Evaluate, t.Return))
-    return any(value is call for value in statements)
+    if any(value is call for value in statements):
+        return True
+    inside = (node for loop in t.nodes_of(function, t.Comprehension) for node in t.walk(loop))
+    return _is_tested(function, call) and call not in inside
 
 
 def _without_lambda(project: Project, site: TaskSite, function: t.Function, call: t.Call) -> Fix | None:
