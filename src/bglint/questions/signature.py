@@ -123,7 +123,7 @@ def _mismatches(
     yield from _doubled(bound, filled, keywords)
     for parameter in function.parameters:
         if parameter.name not in {p.name for p in filled} | set(keywords) | bound.keywords:
-            yield from _left_out(project, function, parameter)
+            yield from _left_out(project, bound, parameter)
 
 
 def _places(function: t.Function) -> list[t.Parameter]:
@@ -167,8 +167,8 @@ def _doubled(bound: Bound, filled: list[t.Parameter], keywords: tuple[str, ...])
             yield Mismatch(bound.function, parameter, problem, f"give `{parameter.name}` once")
 
 
-def _left_out(project: Project, function: t.Function, parameter: t.Parameter) -> Iterator[Mismatch]:
-    name = parameter.name
+def _left_out(project: Project, bound: Bound, parameter: t.Parameter) -> Iterator[Mismatch]:
+    function, name = bound.function, parameter.name
     if parameter.kind in ("*", "**"):
         return
     if is_marker(project, parameter.default, function):
@@ -177,8 +177,34 @@ def _left_out(project: Project, function: t.Function, parameter: t.Parameter) ->
             f"gets the marker object itself for `{name}`: FastAPI injects nothing into a task",
             f"let the route take `{name}` and hand it to the task, or make it inside the task", True,
         )  # fmt: skip
+    elif parameter.default is None and _is_of_the_class(bound):
+        yield _without_object(function, parameter)
     elif parameter.default is None:
         yield Mismatch(function, parameter, f"is not given `{name}`", f"give `{name}` to the task")
+
+
+def _is_of_the_class(bound: Bound) -> bool:
+    """`EmailService.send`: a method that waits for its object."""
+    function = bound.function
+    is_method = bool(function.owner) and not members.has_decorator(function, "staticmethod", "classmethod")
+    return is_method and bound.positional == 0 and bool(_places(function))
+
+
+def _without_object(function: t.Function, parameter: t.Parameter) -> Mismatch:
+    own, klass = _places(function)[0], function.owner.rpartition(".")[2]
+    lacks = f"`{own.name}` is missing"
+    if parameter is not own:
+        lacks = f"its first argument becomes `{own.name}` and `{parameter.name}` is missing"
+    needed = [
+        _asked_for(p) for p in function.parameters if p is not own and p.default is None and p.kind[0] != "*"
+    ]
+    given = ", ".join([f"{klass}(...).{function.name}", *needed])
+    problem = f"is taken from the class, not from an object, so that {lacks}"
+    return Mismatch(function, parameter, problem, f"hand over the method of an object: `{given}`")
+
+
+def _asked_for(parameter: t.Parameter) -> str:
+    return f"{parameter.name}=..." if parameter.kind == "keyword-only" else parameter.name
 
 
 def is_marker(project: Project, default: t.Expr | None, function: t.Function) -> bool:
