@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from bglint import settled
 from bglint import tree as t
 from bglint.project import Project
-from bglint.values import Const, Frame, Outside, Value
+from bglint.values import Const, Frame, Outside, Value, Values, unique
 
 DEPTH = 4
 _SECONDS = {
@@ -27,7 +28,20 @@ def amount(project: Project, expr: t.Expr | None, frame: Frame) -> float | None:
 
 
 def _exact(project: Project, expr: t.Expr | None, frame: Frame) -> float | None:
-    values = project.evaluate(expr, frame) if expr is not None else ()
+    if expr is None:
+        return None
+    said = _largest(project.evaluate(expr, frame))
+    return _largest(_held(project, expr, frame)) if said is None else said
+
+
+def _held(project: Project, expr: t.Expr, frame: Frame) -> Values:
+    """What an attribute holds that nobody sets again: `SETTINGS.pause` of a dataclass."""
+    holders = project.evaluate(expr.value, frame) if isinstance(expr, t.Attribute) else ()
+    found = [settled.attribute(project.names, holder, t.last_name(expr)) for holder in holders]
+    return unique([value for values in found for value in values]) if all(found) else ()
+
+
+def _largest(values: Values) -> float | None:
     numbers = [_plain(value) for value in values]
     known = [n for n in numbers if n is not None]
     return max(known) if known and len(known) == len(numbers) else None
