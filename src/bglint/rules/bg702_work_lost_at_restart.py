@@ -23,7 +23,8 @@ CURE = (
 DEPTH = 4
 _VALUE = re.compile(
     r"(?i)(^|_)(charge|pay|payment|payout|refund|purchase|buy|order|place_order|provision|transfer|withdraw|deposit"
-    r"|subscribe|unsubscribe|renew|settle|capture_payment|create_invoice|ship|deprovision|book)(_|$)"
+    r"|subscribe|unsubscribe|renew|settle|capture_payment|create_invoice|deprovision|book"
+    r"|ship_(order|parcel|package|good|item|product)s?)(_|$)"
 )
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
