@@ -15,6 +15,7 @@ from bglint import members
 from bglint import tree as t
 from bglint.frozen import by_value
 from bglint.project import Project
+from bglint.questions.dropped import is_never_run
 from bglint.questions.except_clauses import Told, is_log, raises, told
 from bglint.questions.retrying import raises_in_the_end
 from bglint.questions.surfacing import surfaces
@@ -58,6 +59,8 @@ class Failure:
 
 def escapes(project: Project, visit: Visit, node: t.Node, failure: Failure) -> bool:
     """True where an error of `node`, in the function of a visit, leaves the task."""
+    if is_never_run(project, visit, node):
+        return False
     left: Failure | None = failure
     for each, step in visit.up(node):
         left = _outside(project, each.frame, step, left) if left is not None else None

@@ -6,27 +6,17 @@ from collections.abc import Iterator
 
 from bglint import edits
 from bglint import tree as t
-from bglint.memo import memo
 from bglint.model import Edit, Finding, Fix
 from bglint.project import Project, dotted, short_function
 from bglint.questions.callable import wrappers
-from bglint.questions.results import is_outside_coroutine
+from bglint.questions.dropped import asks_first, dropped, is_tested
 from bglint.questions.told import told
 from bglint.questions.written import handed
 from bglint.reach import Visit
 from bglint.rule import rule
-from bglint.scope import scope
 from bglint.sites import TaskSite
 from bglint.steps import Outer
-from bglint.values import Coroutine, Frame, Func, Outside, Values
-
-_ASKS_FIRST = {
-    "iscoroutinefunction",
-    "iscoroutine",
-    "isawaitable",
-    "is_async_callable",
-    "markcoroutinefunction",
-}
+from bglint.values import Frame, Func, Outside
 
 
 @rule("BG104", level="error", fixable="safe, unsafe")
@@ -36,11 +26,12 @@ def coroutine_never_awaited(project: Project) -> Iterator[Finding]:
     ## What it does
 
     Finds async calls without `await` that a task reaches, where the coroutine is a statement of its own,
-    what the task returns, or what a test looks at (`if is_blocked(user):` is always true): a lambda or `def` function that returns an async call, a decorator that is
-    not async around an async task, an async function that returns a coroutine, a forgotten `await`; and an
-    async function that is handed to a thread (`run_in_threadpool(f)`, `Thread(target=f)`). A coroutine that
-    is assigned, collected, passed on, or returned to somebody who awaits it is fine; so are `partial` of an
-    async function and an object with an async `__call__`.
+    what the task returns, or what a test looks at: a lambda or `def` function that returns an async call, a
+    decorator that is not async around an async task, an async function that returns a coroutine, a forgotten
+    `await`, an `if is_blocked(user):` that is always true; and an async function that is handed to a thread
+    (`run_in_threadpool(f)`, `Thread(target=f)`). A coroutine that is assigned, collected, passed on, or
+    returned to somebody who awaits it is fine; so are `partial` of an async function and an object with an
+    async `__call__`.
 
     ## Why is this bad?
 
@@ -96,112 +87,18 @@ def coroutine_never_awaited(project: Project) -> Iterator[Finding]:
     The witness sends the request: the work is not done, or Python warns that a coroutine was never
     awaited. The decision is `is_async_callable` in starlette/_utils.py.
     """
-    dropped: dict[t.Call, list[Visit]] = {}
+    found: dict[t.Call, list[Visit]] = {}
     for site in project.sites:
         for visit in project.visits(site):
-            for call in _dropped(project, visit.frame, is_task=visit.before is None):
-                dropped.setdefault(call, []).append(visit)
+            for call in dropped(project, visit.frame, is_task=visit.before is None):
+                found.setdefault(call, []).append(visit)
             for call, name in _in_a_thread(project, visit):
                 yield _thread_finding(project, visit, call, name)
         for name in _handed_to_a_thread(project, site):
             yield _thread_task(project, site, name)
-    for call, visits in dropped.items():
+    for call, visits in found.items():
         nearest = min(visits, key=lambda visit: visit.depth + len(visit.site.context.hops))
         yield _finding(project, nearest, call, len({visit.site.call for visit in visits}) - 1)
-
-
-@memo
-def _dropped(project: Project, frame: Frame, *, is_task: bool) -> tuple[t.Call, ...]:
-    """The async calls of a function whose coroutine nobody takes: nobody takes what a task itself returns."""
-    function = frame.function
-    if function is None or function.is_generator or _asks_first(function, frame):
-        return ()
-    left = [node.value for node in project.nodes_of(frame, t.Evaluate)]
-    given = [_kept_for_return(node, function) for node in project.nodes_of(frame, t.Return) if is_task]
-    asked = [expr for node in project.nodes_of(frame, *_ASKING) for expr in _asked(node)]
-    found = (call for expr in (*left, *given, *asked) for call in _coroutines(project, expr, frame))
-    return tuple(dict.fromkeys(found))
-
-
-_ASKING = (t.Branch, t.While, t.Assert, t.Conditional, t.CompLoop, t.Operation)
-
-
-def _asked(node: t.Node) -> tuple[t.Expr, ...]:
-    """The expressions of which only is asked whether they are true."""
-    if isinstance(node, t.Operation):
-        return node.operands[:-1] if node.kind == "and" else node.operands if node.kind == "not" else ()
-    if isinstance(node, t.CompLoop):
-        return node.tests
-    return (node.test,) if isinstance(node, (t.Branch, t.While, t.Assert, t.Conditional)) else ()
-
-
-def _kept_for_return(node: t.Return, function: t.Function) -> t.Expr | None:
-    """What is returned; for `result = f(x)` with `return result` as its only use the call."""
-    if not isinstance(node.value, t.Name):
-        return node.value
-    name = node.value.id
-    bound = scope(function).bindings.get(name, ())
-    reads = [part for part in t.nodes_of(function, t.Name) if part.id == name]
-    if len(bound) != 1 or len(reads) != 2 or bound[0].steps:
-        return None
-    return bound[0].value
-
-
-def _coroutines(project: Project, expr: t.Expr | None, frame: Frame) -> Iterator[t.Call]:
-    """The calls that make up `expr`, if a coroutine is all that it can give."""
-    parts = _alternatives(expr)
-    if parts:
-        for part in parts:
-            yield from _coroutines(project, part, frame)
-    elif isinstance(expr, t.Await):
-        if _is_coroutine(project, project.evaluate(expr, frame)) and isinstance(expr.value, t.Call):
-            yield expr.value
-    elif isinstance(expr, t.Call) and (
-        _is_coroutine(project, project.evaluate(expr, frame)) or is_outside_coroutine(project, expr, frame)
-    ):
-        yield expr
-
-
-def _alternatives(expr: t.Expr | None) -> tuple[t.Expr, ...]:
-    """The expressions of which one is the value: `a if x else b`, `x and a`, the elements of a dropped list or dict."""
-    if isinstance(expr, t.Conditional):
-        return (expr.body, expr.orelse)
-    if isinstance(expr, t.Operation) and expr.kind in ("and", "or"):
-        return expr.operands[1:] if expr.kind == "and" else expr.operands
-    if isinstance(expr, t.Comprehension) and expr.kind != "generator":
-        return expr.elements
-    if isinstance(expr, t.Collection):
-        return expr.items
-    return tuple(value for _, value in expr.items) if isinstance(expr, t.Mapping) else ()
-
-
-def _is_coroutine(project: Project, values: Values) -> bool:
-    return bool(values) and all(
-        isinstance(value, Coroutine) and not _is_made_sync(project, value.func) for value in values
-    )
-
-
-def _is_made_sync(project: Project, value: Func) -> bool:
-    """True below a decorator such as `@async_to_sync`, whose function runs the coroutine itself."""
-    facts = (project.knowledge.fact(name.removesuffix("()")) for name in value.decorators)
-    return any(fact is not None and fact.wraps is not None and not fact.is_async for fact in facts)
-
-
-def _asks_first(function: t.Function, frame: Frame) -> bool:
-    """True where a function, or the decorator around it, looks first whether what it calls is async."""
-    outer = frame.closure.function if frame.closure is not None else None
-    every = [function, *([outer] if outer is not None else [])]
-    return any(map(_mentions_a_question, every))
-
-
-@memo
-def _mentions_a_question(function: t.Function) -> bool:
-    return any(map(_mentions, t.walk_function(function)))
-
-
-def _mentions(node: t.Node) -> bool:
-    name = node.id if isinstance(node, t.Name) else node.name if isinstance(node, t.Attribute) else ""
-    return name in _ASKS_FIRST
 
 
 # ---------------------------------------------------- an async function in a thread
@@ -210,9 +107,9 @@ def _mentions(node: t.Node) -> bool:
 def _in_a_thread(project: Project, visit: Visit) -> Iterator[tuple[t.Call, str]]:
     """Calls such as `run_in_threadpool(f)` of an async `f`: the thread makes a coroutine and drops it."""
     function = visit.frame.function
-    if function is None or _asks_first(function, visit.frame):
+    if function is None or asks_first(function, visit.frame):
         return
-    dropped = {id(_bare(node.value)) for node in t.nodes_of(function, t.Evaluate)}
+    left = {id(_bare(node.value)) for node in t.nodes_of(function, t.Evaluate)}
     for outer in project.steps(visit.frame)[1]:
         fact = outer.fact if isinstance(outer, Outer) else None
         if (
@@ -225,7 +122,7 @@ def _in_a_thread(project: Project, visit: Visit) -> Iterator[tuple[t.Call, str]]
         handed_on = (
             outer.node.keyword(fact.runs) if isinstance(fact.runs, str) else outer.node.argument(fact.runs)
         )
-        if (isinstance(fact.runs, str) or id(outer.node) in dropped) and _is_async(
+        if (isinstance(fact.runs, str) or id(outer.node) in left) and _is_async(
             project, handed_on, visit.frame
         ):
             yield outer.node, dotted(handed_on) if handed_on is not None else ""
@@ -300,21 +197,9 @@ def _message(visit: Visit, function: t.Function, call: t.Call) -> str:
     if visit.before is None and _returns(function, called):
         name = short_function(function)
         return f"`{name}` returns the coroutine of `{called}`: the runner drops it, its work is never done"
-    if _is_tested(function, call):
+    if is_tested(function, call):
         return f"`{called}` is async and is not awaited here: its coroutine is always true, its work is never done"
     return f"`{called}` is async and is not awaited here: its work is never done"
-
-
-def _is_tested(function: t.Function, call: t.Call) -> bool:
-    return any(call in _tested(expr) for node in t.nodes_of(function, *_ASKING) for expr in _asked(node))
-
-
-def _tested(expr: t.Expr) -> Iterator[t.Expr]:
-    """A condition, and what its `and` and `or` may leave to it."""
-    yield expr
-    if isinstance(expr, t.Operation) and expr.kind in ("and", "or"):
-        for part in _alternatives(expr):
-            yield from _tested(part)
 
 
 def _returns(function: t.Function, called: str) -> bool:
@@ -350,7 +235,7 @@ def _is_awaitable_here(function: t.Function, call: t.Call) -> bool:
     if any(value is call for value in statements):
         return True
     inside = (node for loop in t.nodes_of(function, t.Comprehension) for node in t.walk(loop))
-    return _is_tested(function, call) and call not in inside
+    return is_tested(function, call) and call not in inside
 
 
 def _without_lambda(project: Project, site: TaskSite, function: t.Function, call: t.Call) -> Fix | None:
