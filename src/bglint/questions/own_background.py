@@ -13,6 +13,7 @@ from bglint.questions.handmade import is_made_by_hand
 from bglint.questions.merged import leads_to_injected, takes_in_injected
 from bglint.questions.responses import is_response
 from bglint.sites import TASK, TASKS
+from bglint.steps import Edge
 from bglint.values import Cls, Const, Frame, Func, Value
 
 _NONE = Const(value=None)
@@ -56,7 +57,7 @@ def _built(project: Project, value: Value, leaves: t.Return, route: Frame) -> It
     every = [built for built in built_with(project, value) if built.frame.function is not None]
     given = [built for built in every if set(built.values) != {_NONE}]
     if all(_is_own(project, built, route) for built in given):
-        yield from (_own(built, leaves, route) for built in given)
+        yield from (_own(project, built, leaves, route) for built in given)
 
 
 def _set_before(leaves: t.Return, route: t.Function) -> Iterator[t.Assign]:
@@ -90,14 +91,17 @@ def _assigned(project: Project, node: t.Assign, leaves: t.Return, route: Frame) 
     inner = len(project.chain(node, route.function)) > len(project.chain(leaves, route.function))
     built = Built(project.evaluate(node.value, route), node, route, node.value, route, inner)
     if _is_own(project, built, route):
-        yield _own(built, leaves, route, node)
+        yield _own(project, built, leaves, route, node)
 
 
-def _own(built: Built, leaves: t.Return, route: Frame, set_at: t.Assign | None = None) -> Own:
-    """What a helper only hands on is shown where the route makes it."""
+def _own(
+    project: Project, built: Built, leaves: t.Return, route: Frame, set_at: t.Assign | None = None
+) -> Own:
+    """What a helper only hands on is shown where the route makes it, or gives it to the helper."""
     made = _made_in(built, route)
-    is_handed_on = bool(made) and built.frame.function is not route.function
-    place, where = (made[0], route) if is_handed_on else (built.node, built.frame)
+    is_elsewhere = built.frame.function is not route.function
+    shown = (made or _given_in(project, built, route))[:1] if is_elsewhere else ()
+    place, where = (shown[0], route) if shown else (built.node, built.frame)
     doubtful = built.doubtful or _NONE in built.values
     return Own(built.node, built.frame, leaves, place, where, made, set_at, doubtful)
 
@@ -107,6 +111,19 @@ def _made_in(built: Built, route: Frame) -> tuple[t.Node, ...]:
     births = [value.birth for value in built.values if value != _NONE]
     nodes = [birth.node for birth in births if birth is not None and birth.frame.function is route.function]
     return tuple(nodes) if len(nodes) == len(births) else ()
+
+
+def _given_in(project: Project, built: Built, route: Frame) -> tuple[t.Node, ...]:
+    """The arguments by which the route gives the background to the function that builds the response."""
+    births = {value.birth.node for value in built.values if value.birth is not None}
+    edges = (edge for edge in project.steps(route)[0] if isinstance(edge, Edge))
+    calls = (edge.node for edge in edges if edge.target.function is built.frame.function)
+    given = (argument.value for call in calls if isinstance(call, t.Call) for argument in call.arguments)
+    return tuple(
+        expr
+        for expr in given
+        if any(v.birth is not None and v.birth.node in births for v in project.evaluate(expr, route))
+    )
 
 
 def _is_own(project: Project, built: Built, route: Frame) -> bool:
