@@ -10,7 +10,7 @@ from bglint import tree as t
 from bglint.calling import MORE
 from bglint.frozen import by_identity
 from bglint.project import Project
-from bglint.questions.given_to_object import constructions
+from bglint.questions.given_to_object import built_objects
 from bglint.questions.handmade import Use, mentions_of, uses_in
 from bglint.questions.parents import parent
 from bglint.questions.responses import is_response
@@ -90,8 +90,11 @@ def _as_field(project: Project, site: TaskSite) -> Kept | None:
     found = _default(project, owner, place.name)
     if found is None:
         return None
-    frame, built = members.class_frame(project.names, owner.klass), tuple(constructions(project, owner))
-    return Kept(place.name, *found, frame, owner.klass.qualname, is_spare=True, built=built[:1])
+    built = list(built_objects(project, owner))
+    if not all(_is_built_without(made, place.name) for made, _, _ in built):
+        return None
+    frame, places = members.class_frame(project.names, owner.klass), tuple(each[1:] for each in built[:1])
+    return Kept(place.name, *found, frame, owner.klass.qualname, is_spare=True, built=places)
 
 
 def _is_built_without(owner: Instance, name: str) -> bool:

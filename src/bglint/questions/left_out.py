@@ -8,7 +8,7 @@ from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.model import Level
 from bglint.project import Project, dotted
-from bglint.questions.given_to_object import keeps_parameter, place_without
+from bglint.questions.given_to_object import built_without
 from bglint.questions.handmade import uses_in
 from bglint.questions.helpers import leaves_out
 from bglint.questions.injection import outer
@@ -21,13 +21,13 @@ from bglint.values import Const, Frame
 
 @by_identity
 class LeftOut:
-    """An add_task, the parameter that it adds to, the call (`node`) that does not give it, and what comes of it.
+    """An add_task, the name of what it adds to, the call (`node`) that does not give it, and what comes of it.
 
-    `owner` is the class whose constructor has the parameter, if it is one.
+    `owner` is the class whose constructor has the parameter, if one has.
     """
 
     site: TaskSite
-    parameter: t.Parameter
+    name: str
     node: t.Node
     frame: Frame
     level: Level
@@ -65,7 +65,7 @@ def _by_a_call(project: Project, site: TaskSite, parameter: t.Parameter) -> Iter
         if leaves_out(project, hop, function, parameter):
             level, what = _harm(project, site, function, parameter)
             if level == "error" or (level == "warning" and served):
-                yield LeftOut(site, parameter, hop.node, hop.frame, level, what)
+                yield LeftOut(site, parameter.name, hop.node, hop.frame, level, what)
 
 
 def _calls(project: Project, site: TaskSite, function: t.Function) -> Iterator[tuple[Hop, bool]]:
@@ -92,7 +92,7 @@ def _by_a_task(
                 continue
             level, what = _harm(project, inner, bound.function, parameter)
             if level == "error":
-                yield LeftOut(inner, parameter, arguments.call, arguments.frame, level, what)
+                yield LeftOut(inner, parameter.name, arguments.call, arguments.frame, level, what)
 
 
 # -------------------------------------------------------------- self.tasks = tasks
@@ -105,12 +105,14 @@ def _by_its_object(project: Project, site: TaskSite) -> Iterator[LeftOut]:
     if site.role is None or function is None or not _is_own_attribute(place, function):
         return
     assert isinstance(place, t.Attribute)
-    for owner in project.evaluate(place.value, site.frame):
-        parameter = keeps_parameter(project, owner, place.name)
-        built = place_without(project, owner, parameter) if parameter is not None else None
-        level, what = _without_attribute(project, site, function, place) if built else _NOTHING
-        if built is not None and parameter is not None and level is not None:
-            yield LeftOut(site, parameter, *built, level, what, owner.klass.name)  # type: ignore[attr-defined]
+    owners = project.evaluate(place.value, site.frame)
+    built = [built_without(project, owner, place.name) for owner in owners]
+    if not all(built) or not any(built):
+        return
+    level, what = _without_attribute(project, site, function, place)
+    for without in built:
+        if without is not None and level is not None:
+            yield LeftOut(site, without.name, without.call, without.frame, level, what, without.owner)
 
 
 def _is_own_attribute(expr: t.Expr | None, function: t.Function) -> bool:

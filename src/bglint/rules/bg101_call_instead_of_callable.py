@@ -102,11 +102,13 @@ def call_instead_of_callable(project: Project) -> Iterator[Finding]:
         level = _level(project, site, written) if written is not None else None
         if written is not None and level is not None:
             yield _handed_over(project, site, written, level)
+    direct: set[t.Expr] = set()
     for background in backgrounds(project):
+        direct.add(background.value)
         if _is_no_background(project, background):
             yield _as_background(project, background)
     for handed_on in handed_backgrounds(project):
-        if _is_no_background(project, handed_on.given):
+        if handed_on.given.value not in direct and _is_no_background(project, handed_on.given):
             yield _as_handed_background(project, handed_on)
     for function in project.functions(r"BackgroundTasks\("):
         yield from _bare_in_list(project, function)

@@ -262,7 +262,7 @@ def _is_outer(function: t.Function, name: str) -> bool:
 
 
 def _without(project: Project, left: LeftOut) -> Finding:
-    site, name = left.site, left.parameter.name
+    site, name = left.site, left.name
     task, helper = project.task_name(site), left.owner or name_of(site.frame)
     how = "builds" if left.owner else "runs"
     calls = project.step(left.node, left.frame, f"`{name_of(left.frame)}` {how} `{helper}` without `{name}`")
