@@ -8,7 +8,7 @@ from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.project import Project
 from bglint.questions.parents import parent
-from bglint.questions.responses import Background, backgrounds, is_response_name
+from bglint.questions.responses import Background, assigned_background, backgrounds, is_response_name
 from bglint.questions.written import argument_of
 from bglint.sites import Hop
 from bglint.values import Frame, Outside
@@ -28,17 +28,20 @@ class HandedBackground:
 
 def handed_backgrounds(project: Project) -> Iterator[HandedBackground]:
     """Every such value, the helper's only as far as it is handed on as it is."""
-    for inside in (*backgrounds(project), *_of_constructors(project)):
+    every = {inside.value: inside for inside in (*backgrounds(project), *_of_constructors(project))}
+    for inside in every.values():
         yield from _from_callers(project, inside, inside, DEPTH)
 
 
 def _of_constructors(project: Project) -> Iterator[Background]:
-    """`super().__init__(..., background=value)` of a response class of the project."""
+    """`super().__init__(..., background=value)` and `self.background = value` of a response class of the project."""
     for function in project.functions(r"\bbackground\s*=", near="__init__"):
         frame = project.frame(function)
-        for call in t.nodes_of(function, t.Call):
-            value = call.keyword("background")
-            if value is not None and _is_base(project, call.func, frame):
+        for node in t.nodes_of(function, t.Call, t.Assign):
+            value = assigned_background(project, node, frame)
+            if isinstance(node, t.Call) and _is_base(project, node.func, frame):
+                value = node.keyword("background")
+            if value is not None:
                 yield Background(value, frame)
 
 

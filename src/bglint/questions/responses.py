@@ -36,7 +36,7 @@ def backgrounds(project: Project) -> Iterator[Background]:
     for function in dict.fromkeys((*named, *project.functions(_FOUR_ARGUMENTS))):
         frame = project.frame(function)
         for node in t.walk_function(function):
-            value = _built_with(project, node, frame) or _assigned(project, node, frame)
+            value = _built_with(project, node, frame) or assigned_background(project, node, frame)
             if value is not None:
                 yield Background(value, frame)
 
@@ -69,7 +69,7 @@ def _has_constructor(project: Project, value: Value) -> bool:
     return isinstance(value, Cls) and members.method(project.names, value.klass, "__init__") is not None
 
 
-def _assigned(project: Project, node: t.Node, frame: Frame) -> t.Expr | None:
+def assigned_background(project: Project, node: t.Node, frame: Frame) -> t.Expr | None:
     """The value of `response.background = value`."""
     for target in node.targets if isinstance(node, t.Assign) else ():
         if (
