@@ -129,6 +129,65 @@ def test_sessions_without_end(tmp_path: Path, given: str, to_call: str, codes: l
     assert [f.code for f in lint([tmp_path], Config(select=("BG304",))).findings] == codes
 
 
+CONSUMERS = {
+    "a channel of Redis": (
+        "async def work(name):\n    async with redis.asyncio.Redis().pubsub() as channel:\n"
+        "        await channel.subscribe(name)\n        async for message in channel.listen():\n            print(message)\n",
+        ["BG302"],
+    ),
+    "a channel of Redis in a thread": (
+        "def work(name):\n    channel = redis.Redis().pubsub()\n    for message in channel.listen():\n        print(message)\n",
+        ["BG302"],
+    ),
+    "a channel that is left": (
+        "def work(name):\n    channel = redis.Redis().pubsub()\n    for message in channel.listen():\n"
+        "        if message['data'] == name:\n            channel.unsubscribe()\n",
+        [],
+    ),
+    "a channel for as long as there is a socket": (
+        "async def work(socket: WebSocket):\n    channel = redis.asyncio.Redis().pubsub()\n"
+        "    async for message in channel.listen():\n        await socket.send_text(message['data'])\n",
+        [],
+    ),
+    "a topic of Kafka": (
+        "async def work(name):\n    consumer = aiokafka.AIOKafkaConsumer(name)\n    await consumer.start()\n"
+        "    async for message in consumer:\n        print(message)\n",
+        ["BG302"],
+    ),
+    "a topic of Kafka in a thread": (
+        "def work(name):\n    for message in kafka.KafkaConsumer(name):\n        print(message)\n",
+        ["BG302"],
+    ),
+    "what a topic of Kafka has now": (
+        "def work(name):\n    for message in kafka.KafkaConsumer(name, consumer_timeout_ms=500):\n        print(message)\n",
+        [],
+    ),
+    "an MQTT client": (
+        "def work(name):\n    client = mqtt.Client()\n    client.connect(name)\n    client.loop_forever()\n",
+        ["BG302"],
+    ),
+    "an MQTT client in a thread of its own": (
+        "def work(name):\n    client = mqtt.Client()\n    threading.Thread(target=client.loop_forever).start()\n",
+        [],
+    ),
+    "an MQTT client that leaves": (
+        "def left(client, *more):\n    client.disconnect()\n\n"
+        "def work(name):\n    client = mqtt.Client()\n    client.on_publish = left\n    client.loop_forever()\n",
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("definitions", "codes"), CONSUMERS.values(), ids=CONSUMERS)
+def test_consumers(tmp_path: Path, definitions: str, codes: list[str]) -> None:
+    imports = (
+        "import threading\nimport aiokafka, kafka, redis, redis.asyncio\nimport paho.mqtt.client as mqtt\n"
+    )
+    imports += "from fastapi import WebSocket\n"
+    (tmp_path / "main.py").write_text(imports + APP.format(definitions=definitions))
+    assert [f.code for f in lint([tmp_path], Config(select=("BG302",))).findings] == codes
+
+
 KEPT = """
 import cachetools
 from fastapi import BackgroundTasks, FastAPI

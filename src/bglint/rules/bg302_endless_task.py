@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TypeGuard
 
 from bglint import tree as t
 from bglint.model import Finding
-from bglint.project import Project, dotted, short_function
+from bglint.project import Project, short_function
 from bglint.questions.contacts import is_async_only, path
 from bglint.questions.deeds import way_to
-from bglint.questions.ended_by_error import ends_by_error
+from bglint.questions.endless import Loop, endless_loops, never_returns
 from bglint.questions.timeouts import has_deadline
 from bglint.reach import Visit
 from bglint.rule import finding, rule
 from bglint.sites import SPAWNERS, TaskSite
-from bglint.values import Const, Frame, Outside
+from bglint.values import Frame, Outside
 
 OWN_THREADS = ("threading.Thread", "threading.Timer", "multiprocessing.Process")
-EXITS = ("sys.exit", "exit", "quit", "os._exit")
-_RECEIVING = re.compile(
-    r"\.receive_(text|json|bytes)$|(ws|websocket|socket|connection|conn)\.(recv|receive)$"
-)
-ENDLESS = ("itertools.count", "itertools.cycle")
 
 
 @rule("BG302", level="warning")
@@ -33,7 +27,9 @@ def endless_task(project: Project) -> Iterator[Finding]:
 
     ## What it does
     Finds `while True` (or a loop on another constant) without a reachable `break`, `return` or `raise` in what a
-    task runs: consumers, pollers, schedulers. Silent where an `except` around the loop waits for the error that ends
+    task runs: consumers, pollers, schedulers. So are loops on a flag that nobody ever sets, over `itertools.count()`,
+    over what a subscription of Redis or a consumer of Kafka gives, over a generator with such a loop; and calls such as
+    `loop_forever()` of an MQTT client. Silent where an `except` around the loop waits for the error that ends
     it: `StopAsyncIteration`, `queue.Empty`; and where a deadline does: `asyncio.timeout`, `asyncio.wait_for`,
     `anyio.move_on_after`.
 
@@ -102,22 +98,32 @@ def endless_task(project: Project) -> Iterator[Finding]:
     for site in project.sites:
         if _ends_with_its_handler(site):
             continue
-        for visit in project.visits(site):
-            for loop in _endless_loops(project, visit):
-                if loop not in seen and not _is_looked_after(project, loop, visit):
-                    seen.add(loop)
-                    yield _finding(project, loop, visit)
+        for node, visit in _endless(project, site):
+            if node not in seen and not _is_looked_after(project, node, visit):
+                seen.add(node)
+                yield _finding(project, node, visit)
 
 
-def _finding(project: Project, loop: t.For | t.While, visit: Visit) -> Finding:
-    message = f"This loop never ends, {_what_runs_on(project, visit)}"
+def _endless(project: Project, site: TaskSite) -> Iterator[tuple[Loop | t.Call, Visit]]:
+    """The loops that a task comes to, and the calls that run such a loop in a library."""
+    for visit in project.visits(site):
+        if visit.frame.function is not None and not visit.frame.function.is_generator:
+            yield from ((loop, visit) for loop in endless_loops(project, visit.frame))
+    for contact in project.contacts(site):
+        if never_returns(project, contact.name, contact.visit.frame.path):
+            yield contact.node, contact.visit
+
+
+def _finding(project: Project, node: Loop | t.Call, visit: Visit) -> Finding:
+    what = "This call never returns" if isinstance(node, t.Call) else "This loop never ends"
     cure = (
-        "Start it once, in the application's lifespan, and cancel it there; "
-        "or run it as a worker of its own; or give the loop an end."
+        "Start it once, in the application's lifespan, and end it there; "
+        "or run it as a worker of its own; or give it an end."
     )
     return finding(
-        project, "BG302", loop, visit.frame, message, cure, site=visit.site, visit=visit, last="never ends"
-    )
+        project, "BG302", node, visit.frame, f"{what}, {_what_runs_on(project, visit)}", cure,
+        site=visit.site, visit=visit, last="never ends",
+    )  # fmt: skip
 
 
 def _what_runs_on(project: Project, visit: Visit) -> str:
@@ -143,96 +149,25 @@ def _started_beside(visit: Visit) -> str:
     return ""
 
 
-def _endless_loops(project: Project, visit: Visit) -> Iterator[t.For | t.While]:
-    function = visit.frame.function
-    if function is None or function.is_generator:
-        return
-    for node in project.nodes_of(visit.frame, t.For, t.While):
-        if _repeats(project, node, visit.frame) and not _ends(project, node, visit.frame):
-            yield node
-
-
-def _ends(project: Project, loop: t.For | t.While, frame: Frame) -> bool:
-    return _may_leave(loop) or _ends_with_connection(loop) or ends_by_error(project, loop, frame)
-
-
-def _repeats(project: Project, loop: t.For | t.While, frame: Frame) -> bool:
-    if isinstance(loop, t.While):
-        values = project.evaluate(loop.test, frame) if isinstance(loop.test, t.Constant) else ()
-        return any(isinstance(value, Const) and bool(value.value) for value in values)
-    func = loop.iterable.func if isinstance(loop.iterable, t.Call) else None
-    called = project.evaluate(func, frame) if func is not None else ()
-    return any(isinstance(value, Outside) and value.name in ENDLESS for value in called)
-
-
-def _may_leave(loop: t.For | t.While) -> bool:
-    """True where a `break` of this loop, a `return` or an uncaught `raise` can be reached."""
-    return _leaves(loop.body, inside=False, caught=False)
-
-
-def _ends_with_connection(loop: t.For | t.While) -> bool:
-    """True where the loop reads what a peer sends: when that goes, reading raises, and nothing in the loop catches it."""
-    return any(
-        isinstance(part, t.Await) and _receives(part.value)
-        for statement in loop.body
-        if not isinstance(statement, t.Guard)
-        for part in t.walk(statement)
-    )
-
-
-def _receives(expr: t.Expr) -> bool:
-    name = dotted(expr.func) if isinstance(expr, t.Call) else ""
-    return bool(_RECEIVING.search(name))
-
-
-def _leaves(block: t.Block, *, inside: bool, caught: bool) -> bool:
-    """`inside`: in a loop of its own, whose `break` is not ours; `caught`: an `except` here takes what is raised."""
-    return any(_leaves_by(statement, inside=inside, caught=caught) for statement in block)
-
-
-def _leaves_by(node: t.Statement, *, inside: bool, caught: bool) -> bool:
-    if isinstance(node, t.Return) or _exits(node):
-        return True
-    if isinstance(node, (t.Break, t.Raise)):
-        return not (inside if isinstance(node, t.Break) else caught)
-    if isinstance(node, t.Branch):
-        return any(_leaves(part, inside=inside, caught=caught) for part in (node.body, node.orelse))
-    if isinstance(node, (t.For, t.While)):
-        return _leaves(node.body, inside=True, caught=caught) or _leaves(
-            node.orelse, inside=inside, caught=caught
-        )
-    if isinstance(node, t.With):
-        return _leaves(node.body, inside=inside, caught=caught)
-    if isinstance(node, t.Match):
-        return any(_leaves(case.body, inside=inside, caught=caught) for case in node.cases)
-    if isinstance(node, t.Guard):
-        return _leaves_guard(node, inside=inside, caught=caught)
-    return False
-
-
-def _exits(node: t.Statement) -> bool:
-    value = node.value if isinstance(node, t.Evaluate) else None
-    return isinstance(value, t.Call) and dotted(value.func) in EXITS
-
-
-def _leaves_guard(node: t.Guard, *, inside: bool, caught: bool) -> bool:
-    tried = _leaves(node.body, inside=inside, caught=caught or bool(node.handlers))
-    others = (node.orelse, node.final, *(handler.body for handler in node.handlers))
-    return tried or any(_leaves(part, inside=inside, caught=caught) for part in others)
-
-
-def _is_looked_after(project: Project, loop: t.For | t.While, visit: Visit) -> bool:
+def _is_looked_after(project: Project, node: Loop | t.Call, visit: Visit) -> bool:
     """True where a deadline ends the loop; where it runs beside the task, which ends it or lets only one of it run."""
-    if any(map(is_async_only, t.walk(*loop.body))) and has_deadline(project, visit, loop):
+    if any(map(is_async_only, t.walk(node))) and has_deadline(project, visit, node):
         return True
-    return _has_own_thread(project, visit) or _is_cancelled(visit) or _is_made_once(project, visit)
+    return _has_own_thread(project, node, visit) or _is_cancelled(visit) or _is_made_once(project, visit)
 
 
-def _has_own_thread(project: Project, visit: Visit) -> bool:
+def _has_own_thread(project: Project, endless: t.Node, visit: Visit) -> bool:
     """True below `Thread(target=...)`: the task itself goes on."""
-    hops = [(frame, node) for frame, node in path(visit, visit.frame.function or visit.site.call)][:-1]
-    called = (project.evaluate(node.func, frame) for frame, node in hops if isinstance(node, t.Call))
+    calls = ((call, frame) for frame, node in path(visit, endless) for call in _written(frame, node))
+    called = (project.evaluate(call.func, frame) for call, frame in calls)
     return any(isinstance(v, Outside) and v.name in OWN_THREADS for values in called for v in values)
+
+
+def _written(frame: Frame, node: t.Node) -> Iterator[t.Call]:
+    """The call as it is written: what `Thread(target=client.loop_forever)` hands on is told as a call of its own."""
+    if isinstance(node, t.Call):
+        body = t.nodes_of(frame.function, t.Call) if frame.function is not None else ()
+        yield from (call for call in body if call.at == node.at)
 
 
 def _ends_with_its_handler(site: TaskSite) -> bool:
