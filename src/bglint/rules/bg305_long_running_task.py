@@ -17,7 +17,7 @@ from bglint.questions.timeouts import given
 from bglint.questions.weight import SHORT_PROGRAMS, a_queue, program, runs_heavy_program, to_a_queue
 from bglint.reach import Contact, Visit
 from bglint.rule import finding, rule
-from bglint.values import Frame, Outside
+from bglint.values import Frame, Generator, Outside
 
 FEW = 50
 PROGRAMS = ("subprocess.", "os.system", "os.popen", "os.spawn")
@@ -283,13 +283,29 @@ def _is_unbounded(project: Project, loop: t.For, frame: Frame) -> bool:
     return not from_environment(project, loop.iterable, frame)
 
 
-def _are_rows(project: Project, expr: t.Expr, frame: Frame) -> bool:
-    """True for the rows of a query: `Customer.all()`, `users.find({})`; not for a cursor that waits for more."""
+def _are_rows(project: Project, expr: t.Expr, frame: Frame, depth: int = 2) -> bool:
+    """True for the rows of a query: `Customer.all()`, `users.find({})`, and where a function of the project yields them."""
     values = project.evaluate(expr, frame)
-    waiting = (v.birth.node for v in values if v.birth is not None)
-    if any(isinstance(node, t.Call) and node.keyword("cursor_type") is not None for node in waiting):
-        return False
-    return any(isinstance(v, Outside) and v.instance and bool(_ROWS.match(v.name)) for v in values)
+    if any(isinstance(v, Generator) and depth and _yields_rows(project, v.call, depth - 1) for v in values):
+        return True
+    return any(isinstance(v, Outside) and v.instance and _is_query(v) for v in values)
+
+
+def _yields_rows(project: Project, call: Frame, depth: int) -> bool:
+    """`async for user in User.find_all(): yield user`, of as many as there are."""
+    loops = (loop for loop in project.nodes_of(call, t.For) if loop.is_async)
+    yielding = (loop for loop in loops if any(isinstance(node, t.Yield) for node in t.walk(*loop.body)))
+    return any(
+        _are_rows(project, loop.iterable, call, depth) and length(project, loop.iterable, call) is None
+        for loop in yielding
+    )
+
+
+def _is_query(value: Outside) -> bool:
+    """False for a cursor that waits for more."""
+    made = value.birth.node if value.birth is not None else None
+    waits = isinstance(made, t.Call) and made.keyword("cursor_type") is not None
+    return bool(_ROWS.match(value.name)) and not waits
 
 
 def _left_after(project: Project, loop: t.For, node: t.Node, frame: Frame) -> bool:
