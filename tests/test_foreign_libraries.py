@@ -12,6 +12,7 @@ APP = """
 import asyncio
 import aiohttp, asyncer, httpx, nest_asyncio, networkx, optuna, torch, uvloop
 from ortools.sat.python import cp_model
+from torchvision.models import ResNet50_Weights, resnet50
 from unstructured.partition.pdf import partition_pdf
 from xhtml2pdf import pisa
 from asgiref.sync import async_to_sync
@@ -77,6 +78,7 @@ HEAVY = {
     "async def work(text):\n    painter(text)\n",
     "a model that is set up": "class Net(torch.nn.Module):\n    def forward(self, x):\n        return x\n\n"
     "net = Net().to('cuda').eval()\n\nasync def work(text):\n    net(text)\n",
+    "a model of a collection": "net = resnet50(weights='DEFAULT').eval()\n\nasync def work(text):\n    net(text)\n",
     "a loaded model": "net = torch.jit.load('x').eval()\n\nasync def work(text):\n    net(text)\n",
     "a solver": "async def work(text):\n    solver = cp_model.CpSolver()\n    solver.Solve(text)\n",
     "a study": "async def work(text):\n    study = optuna.create_study()\n    study.optimize(len, n_trials=9)\n",
@@ -87,6 +89,8 @@ HEAVY = {
 LIGHT = {
     "one path of a graph": "async def work(text):\n    networkx.shortest_path(text, 1, 2)\n",
     "models of a solver": "async def work(text):\n    cp_model.CpModel().NewBoolVar(text)\n",
+    "what an image is made into for a model": "prepare = ResNet50_Weights.DEFAULT.transforms()\n\n"
+    "async def work(text):\n    prepare(text)\n",
     "trials of a study": "async def work(text):\n    optuna.create_study().enqueue_trial(text)\n",
 }
 
