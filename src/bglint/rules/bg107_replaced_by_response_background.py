@@ -101,7 +101,7 @@ def replaced_by_response_background(project: Project) -> Iterator[Finding]:
         for own in own_backgrounds(project, route):
             lost = _lost(project, route, own)
             if lost is not None:
-                yield _finding(project, own, lost)
+                yield _finding(project, route, own, lost)
 
 
 def _routes(project: Project) -> dict[t.Function, None]:
@@ -201,7 +201,7 @@ def _by_dependency(project: Project, route: t.Function) -> TaskSite | None:
 # ----------------------------------------------------------------------- telling
 
 
-def _finding(project: Project, own: Own, site: TaskSite) -> Finding:
+def _finding(project: Project, route: t.Function, own: Own, site: TaskSite) -> Finding:
     added = Step(
         site.frame.path,
         project.span(site.call, site.frame),
@@ -219,4 +219,12 @@ def _finding(project: Project, own: Own, site: TaskSite) -> Finding:
         "build the response without a background and add its work to the injected tasks as well, "
         "or give it the injected object itself"
     )
-    return told(project, "BG107", own.place, own.where, message, cure, site=site, trace=(added,))
+    trace = (added, *_returned(project, route, own))
+    return told(project, "BG107", own.place, own.where, message, cure, site=site, trace=trace)
+
+
+def _returned(project: Project, route: t.Function, own: Own) -> Iterator[Step]:
+    """The `return` of the route, where the response is built elsewhere."""
+    if own.where.function is not route:
+        span = project.span(own.leaves, project.frame(route))
+        yield Step(route.source.path, span, f"`{route.name}` returns the response that is built elsewhere")
