@@ -192,6 +192,28 @@ def test_consumers(tmp_path: Path, definitions: str, codes: list[str]) -> None:
     assert [f.code for f in lint([tmp_path], Config(select=("BG302",))).findings] == codes
 
 
+BLOCKING = {
+    "a search index": ("meilisearch.Client('u').index('films').add_documents([name])", "BG202"),
+    "an upload": ("cloudinary.uploader.upload(name)", "BG202"),
+    "a push": ("pywebpush.webpush({}, name, timeout=5)", "BG202"),
+    "a page": ("notion_client.Client().pages.create(parent=name)", "BG202"),
+    "files of another machine": ("pysftp.Connection(name)", "BG202"),
+    "a query": ("oracledb.connect().cursor().execute(name)", "BG203"),
+    "an awaited page": ("await notion_client.AsyncClient().pages.create(parent=name)", None),
+    "an awaited push": ("await pywebpush.webpush_async({}, name)", None),
+    "an awaited query": ("await (await oracledb.connect_async()).execute(name)", None),
+}
+
+
+@pytest.mark.parametrize(("call", "code"), BLOCKING.values(), ids=BLOCKING)
+def test_calls_that_block(tmp_path: Path, call: str, code: str | None) -> None:
+    imports = "import cloudinary.uploader, meilisearch, notion_client, oracledb, pysftp, pywebpush\n"
+    definitions = f"async def work(name):\n    {call}\n"
+    (tmp_path / "main.py").write_text(imports + APP.format(definitions=definitions))
+    found = lint([tmp_path], Config(select=("BG202", "BG203"))).findings
+    assert {f.code for f in found} == ({code} if code else set())
+
+
 KEPT = """
 import cachetools
 from fastapi import BackgroundTasks, FastAPI
