@@ -90,6 +90,10 @@ class Project:
         """Every first-party function that a task runs, nearest first."""
         return self._reach.visits(site)
 
+    def other_ways(self, visit: Visit) -> Iterator[Visit]:
+        """The same function of the same task, reached by other calls than the nearest."""
+        return self._reach.other_ways(visit)
+
     def contacts(self, site: TaskSite) -> tuple[Contact, ...]:
         """Every outside call that a task comes to, nearest first."""
         return self._reach.contacts(site)

@@ -23,6 +23,9 @@ MOST_ABREAST = 3
 
 MOST_FRAMES_OF_ONE = 2
 
+MOST_WAYS = 4
+"""So many calls of a function are kept besides the nearest one."""
+
 
 @by_identity
 class Visit:
@@ -90,6 +93,7 @@ class Reach:
         self._steps = steps
         self._visits: dict[TaskSite, tuple[Visit, ...]] = {}
         self._contacts: dict[TaskSite, tuple[Contact, ...]] = {}
+        self._again: dict[tuple[TaskSite, Frame, Place], list[tuple[Visit, t.Node]]] = {}
 
     def visits(self, site: TaskSite) -> tuple[Visit, ...]:
         """Every function that a task runs, nearest first."""
@@ -112,11 +116,24 @@ class Reach:
                 where = edge.shift or visit.where
                 key = (edge.target, where)
                 count = frames.get(edge.target.function, 0)
-                if key not in seen and count < MOST_FRAMES_OF_ONE:
+                if key in seen:
+                    self._again.setdefault((visit.site, *key), []).append((visit, edge.node))
+                elif count < MOST_FRAMES_OF_ONE:
                     frames[edge.target.function] = count + 1
                     seen.add(key)
                     start, depth = visit.start or visit, visit.depth + 1
                     waiting.append(Visit(visit.site, edge.target, where, visit, edge.node, start, depth))
+
+    def other_ways(self, visit: Visit) -> Iterator[Visit]:
+        """The same function of the same task by other calls, of itself or of one on the way to it."""
+        below: list[Visit] = []
+        each: Visit | None = visit
+        while each is not None:
+            for caller, node in self._again.get((each.site, each.frame, each.where), ())[:MOST_WAYS]:
+                if all(frame is not each.frame for frame in _frames(caller)):
+                    yield _down(_called(caller, each, node), below)
+            below.append(each)
+            each = each.before
 
     def _starts(self, site: TaskSite) -> Iterator[Visit]:
         """The first functions of a task, with the arguments given at the registration."""
@@ -151,6 +168,26 @@ class Reach:
                 yield Contact(
                     Visit(site, site.frame, where), site.call, value, fact, self._steps.is_async(value)
                 )
+
+
+def _frames(visit: Visit) -> Iterator[Frame]:
+    """The frames on the way back from a visit, its own first."""
+    each: Visit | None = visit
+    while each is not None:
+        yield each.frame
+        each = each.before
+
+
+def _called(caller: Visit, visit: Visit, node: t.Node | None) -> Visit:
+    """A visit again, called at `node` of another one."""
+    return replace(visit, before=caller, node=node, start=caller.start or caller, depth=caller.depth + 1)
+
+
+def _down(visit: Visit, below: list[Visit]) -> Visit:
+    """The last of the visits that lead on from here, in turn called by this one."""
+    for each in reversed(below):
+        visit = _called(visit, each, each.node)
+    return visit
 
 
 def _given(names: Names, site: TaskSite) -> tuple[tuple[Values, ...], dict[str, Values]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 from bglint import members
@@ -58,8 +59,8 @@ def weak_spot(project: Project, site: TaskSite) -> Spot | None:
     """The nearest place where a task can fail for reasons outside the program, with nothing to handle it."""
     if runs_its_own_way(project, site):
         return None
-    ways = chain(_calls(project, site), _commits(project, site), _raises(project, site))
-    return next(ways, None)
+    near = chain(_calls(project, site), _commits(project, site), _raises(project, site))
+    return next(chain(near, _calls_by_other_ways(project, site)), None)
 
 
 def runs_its_own_way(project: Project, site: TaskSite) -> bool:
@@ -76,6 +77,14 @@ def _calls(project: Project, site: TaskSite) -> Iterator[Spot]:
         if _is_fallible(contact) and _gets_out(project, contact):
             written = contact.name if contact.node is site.call else shortened(contact.node.func)
             yield Spot(site, contact.visit, contact.node, f"`{written}`")
+
+
+def _calls_by_other_ways(project: Project, site: TaskSite) -> Iterator[Spot]:
+    """What is handled where the nearest call leads to it may not be where another one does."""
+    for contact in filter(_is_fallible, project.contacts(site)):
+        for visit in project.other_ways(contact.visit):
+            if _gets_out(project, replace(contact, visit=visit)):
+                yield Spot(site, visit, contact.node, f"`{shortened(contact.node.func)}`")
 
 
 def shortened(called: t.Expr) -> str:

@@ -29,12 +29,13 @@ class Raised:
 
 
 def nearest_raises(project: Project, sites: Iterable[TaskSite], wanted: Wanted) -> Iterator[Raised]:
-    """One entry a `raise` statement that is wanted, of all these tasks."""
+    """One entry a `raise` statement that is wanted on some way of one of these tasks."""
     found: dict[t.Raise, list[Visit]] = {}
     for visit, node in _raises(project, sites):
         raised = project.evaluate(node.value, visit.frame)
-        if wanted(visit, node, raised):
-            found.setdefault(node, []).append(visit)
+        ways = (way for way in (visit, *project.other_ways(visit)) if wanted(way, node, raised))
+        if (way := next(ways, None)) is not None:
+            found.setdefault(node, []).append(way)
     for node, visits in found.items():
         first = min(visits, key=lambda visit: visit.depth + len(visit.site.context.hops))
         others = len({visit.site.call for visit in visits}) - 1
