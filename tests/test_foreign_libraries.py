@@ -248,3 +248,27 @@ async def look():
 def test_states_in_a_cache(tmp_path: Path, name: str, made: str, codes: list[str]) -> None:
     (tmp_path / "main.py").write_text(KEPT.format(name=name, made=made))
     assert [f.code for f in lint([tmp_path], Config(select=("BG701",))).findings] == codes
+
+
+PAGES = """
+from fastapi import BackgroundTasks, FastAPI
+from playwright.async_api import Page
+
+app = FastAPI()
+
+
+async def work(pages: list[Page]) -> None:
+    for page in pages:
+        await page.{call}
+
+
+@app.post("/jobs")
+async def start(tasks: BackgroundTasks):
+    tasks.add_task(work, app.state.pages)
+"""
+
+
+@pytest.mark.parametrize(("call", "codes"), [("goto('a')", ["BG305"]), ("close()", [])])
+def test_pages_one_by_one(tmp_path: Path, call: str, codes: list[str]) -> None:
+    (tmp_path / "main.py").write_text(PAGES.format(call=call))
+    assert [f.code for f in lint([tmp_path], Config(select=("BG305",))).findings] == codes

@@ -33,6 +33,7 @@ PARALLEL = (
     "ensure_future",
     "submit",
 )
+_ENDS = (".close", ".aclose", ".quit", ".logout")
 _ROWS = re.compile(
     r"tortoise\.queryset\.QuerySet|beanie\.Document\.(all|find|find_all|find_many|aggregate)\(\)"
     r"|(motor|pymongo)\..*(Cursor|\.(find|aggregate)\(\)(\.\w+\(\))*)$"
@@ -197,6 +198,9 @@ def _way(contact: Contact) -> int:
 
 
 def _is_done_here(contact: Contact) -> bool:
+    """True for a call that is waited for, and does more than to end what others began."""
+    if contact.name.endswith(_ENDS):
+        return False
     return contact.fact is not None and (contact.awaited or not contact.fact.is_async)
 
 
