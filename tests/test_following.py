@@ -200,6 +200,14 @@ SILENT = {
         "async def work():\n    found = lines()\n    while await asyncio.to_thread(next, found, None):\n        pass\n    found.close()\n",
         "tasks.add_task(work)",
     ),
+    "a coroutine that a lambda makes and the runner drops": (
+        "async def work():\n    time.sleep(5)\n",
+        "tasks.add_task(lambda: work())",
+    ),
+    "a coroutine that a task returns and the runner drops": (
+        "async def work():\n    time.sleep(5)\n\ndef begin():\n    return work()\n",
+        "tasks.add_task(begin)",
+    ),
     "refused on the loop": (
         "async def inner():\n    time.sleep(5)\n\nasync def work():\n    asyncio.run(inner())\n",
         "tasks.add_task(work)",

@@ -445,10 +445,16 @@ def at_key(names: Names, value: Items, index: t.Expr | None, frame: Frame) -> Va
     return unique(list(full.elements())) or (Unknown(value.birth),)
 
 
+def _is_type(names: Names, value: Value) -> bool:
+    if isinstance(value, Outside):
+        return not value.instance and names.knowledge.is_class(value.name)
+    return isinstance(value, (Cls, Annotation))
+
+
 def arithmetic(names: Names, expr: t.Operation, frame: Frame) -> Values:
     """Numbers are computed; `path / name` and `text + text` come from their left side."""
     sides = [names.evaluate(operand, frame) for operand in expr.operands]
-    if expr.kind == "|" and any(isinstance(v, (Cls, Annotation)) for side in sides for v in side):
+    if expr.kind == "|" and any(_is_type(names, value) for side in sides for value in side):
         return (Annotation(None, expr, frame),)
     numbers = [side[0].value for side in sides if len(side) == 1 and isinstance(side[0], Const)]
     compute = _ARITHMETIC.get(expr.kind)

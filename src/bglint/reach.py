@@ -6,14 +6,14 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bglint import calling
+from bglint import calling, deciding
 from bglint import tree as t
 from bglint.frozen import by_identity
 from bglint.knowledge import Fact
 from bglint.names import Names
 from bglint.sites import Hop, TaskSite
-from bglint.steps import Place, Steps
-from bglint.values import Frame, Outside, Partial, Values, known
+from bglint.steps import Edge, Place, Steps
+from bglint.values import Frame, Instance, Outside, Partial, Values, known
 
 MOST_VISITS = 250
 """A task that runs more functions than this is followed to the nearest ones ..."""
@@ -110,8 +110,9 @@ class Reach:
             if len(seen) - len(waiting) > max(MOST_VISITS, MOST_ABREAST * visit.depth):
                 return
             yield visit
+            left = self._left_to_the_runner(visit)
             for edge in self._steps.of(visit.frame)[0]:
-                if edge.off_loop and visit.where == "event loop":
+                if (edge.off_loop and visit.where == "event loop") or _is_left(edge, left):
                     continue
                 where = edge.shift or visit.where
                 key = (edge.target, where)
@@ -123,6 +124,14 @@ class Reach:
                     seen.add(key)
                     start, depth = visit.start or visit, visit.depth + 1
                     waiting.append(Visit(visit.site, edge.target, where, visit, edge.node, start, depth))
+
+    def _left_to_the_runner(self, visit: Visit) -> set[int]:
+        """What a task itself returns: the runner takes no coroutine from it."""
+        runner = visit.site.kind != "create_task" and not isinstance(visit.site.receiver, Instance)
+        if visit.before is not None or not runner:
+            return set()
+        returns = deciding.live_of(self._names, visit.frame, t.Return)
+        return {id(node.value) for node in returns}
 
     def other_ways(self, visit: Visit) -> Iterator[Visit]:
         """The same function of the same task by other calls, of itself or of one on the way to it."""
@@ -168,6 +177,12 @@ class Reach:
                 yield Contact(
                     Visit(site, site.frame, where), site.call, value, fact, self._steps.is_async(value)
                 )
+
+
+def _is_left(edge: Edge, left: set[int]) -> bool:
+    """True for a coroutine that is made and then dropped: what it should do never happens."""
+    function = edge.target.function
+    return id(edge.node) in left and function is not None and function.is_async
 
 
 def _frames(visit: Visit) -> Iterator[Frame]:

@@ -166,9 +166,9 @@ class Roles:
         returned = (node.value for node in t.nodes_of(parent, t.Return))
         return parent if any(isinstance(v, t.Name) and v.id == function.name for v in returned) else None
 
-    def _objects(self, klass: str) -> tuple[str, ...]:
-        """The names that objects of a class are given, by the text."""
-        return self._found(rf"(?m)^\s*(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*{klass}\(", klass)
+    def _objects(self, klass: str, indent: str = r"\s*") -> tuple[str, ...]:
+        """The names that objects of a class are given, by the text; without an indent those of modules alone."""
+        return self._found(rf"(?m)^{indent}(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*{klass}\(", klass)
 
     def _index(self) -> dict[str, set[RoleKind]]:
         if self._registered is None:
@@ -266,7 +266,7 @@ class Roles:
         klass = _last(function.owner)
         places = list(self._naming(function, name, behind, f"{klass}|{_snake(klass)}" if klass else ""))
         if klass and all(file.path == function.source.path for file, _ in places):
-            near = self._akin(klass, *self._above(function))
+            near = self._akin(klass, *self._above(function), *self._objects(klass, indent=""))
             wider = list(self._naming(function, name, behind, near))
             places = wider if _count(wider) <= MOST_CALLERS else places
         return places if _count(places) <= MOST_CALLERS else []
