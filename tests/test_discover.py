@@ -347,3 +347,13 @@ def test_namespace_folders_are_known_as_such(project: Path) -> None:
         False,
     ]
     assert find(sources, "services.mail.send", "main.py") == "services/mail/send.py"
+
+
+def test_a_file_that_is_gone_by_now_costs_no_other(project: Path) -> None:
+    write(project, "main.py", "gone.py")
+    sources = discover(["."], Config())
+    (project / "gone.py").unlink()
+    assert sources.scan(called(sources, "gone.py")) == b""
+    assert [(problem.path, problem.message) for problem in sources.problems] == [
+        ("gone.py", "cannot be read: No such file or directory")
+    ]

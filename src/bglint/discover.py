@@ -132,6 +132,14 @@ class Sources:
                 self._bytes[file.absolute] = data
         return data
 
+    def scan(self, file: SourceFile) -> bytes:
+        """The same, but empty for a file that cannot be read any more, which becomes one of the `problems`."""
+        try:
+            return self.read(file)
+        except OSError as error:
+            self._blame(file, f"cannot be read: {error.strerror}")
+            return b""
+
     def mentioning(self, pattern: re.Pattern[bytes], tests: bool = False) -> tuple[SourceFile, ...]:
         """The files in which the pattern occurs; test code that is not to be linted only if asked for."""
         if (pattern, tests) not in self.mentions:

@@ -310,7 +310,7 @@ def _method_value(names: Names, klass: Class, function: t.Function, target: Inst
 def property_names(names: Names) -> frozenset[str]:
     """What may be a property of some class of the project, by its text."""
     sources = names.program.sources
-    found = (_PROPERTY.findall(sources.read(file)) for file in sources.mentioning(_PROPERTY))
+    found = (_PROPERTY.findall(sources.scan(file)) for file in sources.mentioning(_PROPERTY))
     return frozenset(name.decode() for each in found for name in each)
 
 

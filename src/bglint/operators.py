@@ -39,7 +39,7 @@ def run_by(names: Names, nodes: tuple[t.Node, ...], frame: Frame) -> Iterator[tu
 def _defined(names: Names) -> frozenset[str]:
     """Those that some class of the project has, told by the text."""
     sources = names.program.sources
-    found = (_DEFINED.findall(sources.read(file)) for file in sources.mentioning(_DEFINED))
+    found = (_DEFINED.findall(sources.scan(file)) for file in sources.mentioning(_DEFINED))
     return frozenset(name.decode() for each in found for name in each)
 
 

@@ -180,7 +180,7 @@ class Program:
     def _headers_in(self, file: SourceFile) -> bytes:
         """The headers of the top-level classes of a file that nobody may have asked for yet."""
         if file.path not in self._headers:
-            self._headers[file.path] = b"\n".join(_HEADER.findall(self.sources.read(file)))
+            self._headers[file.path] = b"\n".join(_HEADER.findall(self.sources.scan(file)))
         return self._headers[file.path]
 
     # --------------------------------------------------------------- places

@@ -176,7 +176,7 @@ class Project:
         """
         beside = re.compile(near.encode())
         for file in self.sources.mentioning(re.compile(begun(pattern).encode())):
-            if near and not beside.search(self.sources.read(file)):
+            if near and not beside.search(self.sources.scan(file)):
                 continue
             if handlers and not self.roles.may_define_handlers(file):
                 continue

@@ -174,7 +174,7 @@ class Roles:
         if self._registered is None:
             self._registered = defaultdict(set)
             for file in self._names.program.sources.mentioning(_REGISTERING):
-                for match in _REGISTERS.finditer(self._names.program.sources.read(file)):
+                for match in _REGISTERS.finditer(self._names.program.sources.scan(file)):
                     names = re.findall(rb"[A-Za-z_]\w*(?=\s*(?:[,)\n]|$))", match.group(2))
                     if match.group(3) and _BY_CALL[match.group(1)] == "dependency":
                         self._factories.update(name.decode() for name in names[-1:])
@@ -257,7 +257,7 @@ class Roles:
         """The names that a pattern finds in files that hold one of these words."""
         sources, wanted = self._names.program.sources, re.compile(pattern.encode())
         found = (
-            wanted.findall(sources.read(file)) for file in sources.mentioning(re.compile(words.encode()))
+            wanted.findall(sources.scan(file)) for file in sources.mentioning(re.compile(words.encode()))
         )
         return tuple(dict.fromkeys(islice((name.decode() for each in found for name in each), MOST_KIN)))
 
@@ -281,7 +281,7 @@ class Roles:
 
     def may_define_handlers(self, file: SourceFile) -> bool:
         """The same of a file, before it is outlined."""
-        data = self._names.program.sources.read(file)
+        data = self._names.program.sources.scan(file)
         return _SERVES.search(data) is not None or not self._index().keys().isdisjoint(_names_in(data))
 
     def _naming(
@@ -295,7 +295,7 @@ class Roles:
         called = re.compile(begun(rf"\b{name}(?<!def {name})\s*{behind}").encode())
         known = {function.source.path, *(file.path for file in sources.mentioning(re.compile(near.encode())))}
         for file in sources.mentioning(re.compile(name.encode())):
-            if (not near or file.path in known) and (lines := _lines(called, sources.read(file))):
+            if (not near or file.path in known) and (lines := _lines(called, sources.scan(file))):
                 yield file, lines
 
     def _akin(self, klass: str, *others: str) -> str:
@@ -315,7 +315,7 @@ class Roles:
 
     def _standing_before(self, klass: str) -> Iterator[str]:
         sources, wanted = self._names.program.sources, re.compile(klass.encode())
-        for text in map(sources.read, sources.mentioning(wanted)):
+        for text in map(sources.scan, sources.mentioning(wanted)):
             for match in wanted.finditer(text):
                 before = text[max(0, match.start() - _KIN_REACH) : match.start()]
                 line = before[before.rfind(b"\n") + 1 :]
@@ -335,7 +335,7 @@ class Roles:
         """The protocols of the modules that have both a protocol and a method of this name."""
         sources, defined = self._names.program.sources, re.compile(rf"def {method}\b".encode())
         for file in sources.mentioning(re.compile(b"Protocol")):
-            data = sources.read(file)
+            data = sources.scan(file)
             if defined.search(data):
                 yield from (name.decode() for name in _PROTOCOL.findall(data))
 

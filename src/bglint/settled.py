@@ -102,7 +102,7 @@ def _is_set_elsewhere(names: Names, klass: Class, name: str) -> bool:
         return False
     sources, written = names.program.sources, re.compile(rf"\.{name}{_SETTING}".encode())
     for file in sources.mentioning(written):
-        text = sources.read(file)
+        text = sources.scan(file)
         if any(text[match.start() - 4 : match.start()] != b"self" for match in written.finditer(text)):
             return True
     return any(_sounds_like(holder, klass) for holder in _set_by_name(names))
@@ -112,7 +112,7 @@ def _is_set_elsewhere(names: Names, klass: Class, name: str) -> bool:
 def _set_by_name(names: Names) -> frozenset[str]:
     """What `setattr(job, key, value)` is done to, as it is written."""
     sources = names.program.sources
-    found = (_BY_NAME.findall(sources.read(file)) for file in sources.mentioning(_BY_NAME))
+    found = (_BY_NAME.findall(sources.scan(file)) for file in sources.mentioning(_BY_NAME))
     return frozenset(holder.decode("utf-8", "replace").lower() for each in found for holder in each)
 
 

@@ -23,8 +23,8 @@ def stays_true(project: Project, test: t.Expr) -> bool:
         return False
     name = re.escape(t.last_name(test))
     sets, others = re.compile((_SET % name).encode()), re.compile((_OTHERWISE % (name, name, name)).encode())
-    if any(others.search(project.sources.read(file)) for file in project.sources.mentioning(others)):
+    if any(others.search(project.sources.scan(file)) for file in project.sources.mentioning(others)):
         return False
-    texts = (project.sources.read(file) for file in project.sources.mentioning(sets))
+    texts = (project.sources.scan(file) for file in project.sources.mentioning(sets))
     found = [match for text in texts for match in sets.findall(text)]
     return bool(found) and all(how == b"=" and value.strip() == wanted for how, value in found)

@@ -84,7 +84,7 @@ def registrations(project: Project, words: str) -> dict[str, str]:
     """The calls of these names in each file, with what stands before them: all that a registration is written in."""
     found: dict[str, str] = {}
     for file in project.sources.mentioning(re.compile(words.encode())):
-        text = project.sources.read(file).decode("utf-8", "replace")
+        text = project.sources.scan(file).decode("utf-8", "replace")
         calls = re.finditer(rf"(?:{words})\s*[(=]\s*{_PARTIAL}[^()]*", text)
         found[file.path] = "\n".join(text[max(0, call.start() - _BEFORE) : call.end() + 1] for call in calls)
     return found

@@ -61,7 +61,8 @@ def _is_passed(project: Project, call: t.Call, client: Value | None) -> bool:
 
 def _is_plain(project: Project, adapter: Value) -> bool:
     if isinstance(adapter, Instance):
-        return members.method(project.names, adapter.klass, "send") is None
+        send = members.method(project.names, adapter.klass, "send")
+        return send is None or (_passes_on(send[1], "send") and not _speaks_of_timeouts(project, send[0]))
     return isinstance(adapter, Outside) and adapter.name in PLAIN_ADAPTERS
 
 

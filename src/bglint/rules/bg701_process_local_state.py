@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from bglint import tree as t
+from bglint.excerpts import inside
 from bglint.frozen import by_identity
 from bglint.memo import memo
 from bglint.model import Finding
@@ -177,10 +178,23 @@ def _changed_where_kept(project: Project, site: TaskSite, frame: Frame) -> Itera
     """`run.state = ...` of an object that the handler has put into a container, and hands to the task."""
     kept = _put_away(project, site)
     for node in project.nodes_of(frame, t.Assign) if kept else ():
-        for target in node.targets:
-            for value in project.evaluate(target.value, frame) if isinstance(target, t.Attribute) else ():
+        targets = (
+            x
+            for x in node.targets
+            if isinstance(x, t.Attribute) and not _is_taken_out(project, x.value, frame)
+        )
+        for target in targets:
+            for value in project.evaluate(target.value, frame):
                 if value.birth is not None and value.birth.node in kept:
                     yield kept[value.birth.node], node
+
+
+def _is_taken_out(project: Project, expr: t.Expr, frame: Frame) -> bool:
+    """True for what `run = RUNS.pop(key)` has taken out: nobody finds it there any more."""
+    if not isinstance(expr, t.Name) or frame.function is None:
+        return False
+    bound = (binding.value for binding in project.scope(frame.function).bindings.get(expr.id, ()))
+    return any(isinstance(value, t.Call) and t.last_name(value.func) == "pop" for value in bound)
 
 
 def _put_away(project: Project, site: TaskSite) -> dict[t.Node, State]:
@@ -254,8 +268,17 @@ def _awaits(hop: Hop) -> bool:
 
 def _only_looks(project: Project, state: State, function: t.Function) -> bool:
     """True for a method that reads a container of its object, and changes nothing in it."""
-    kept = not isinstance(state.key, tuple)
-    return kept and all(each != state for each, _ in written(project, project.frame(function)))
+    if isinstance(state.key, tuple) or _deletes(function, state.name):
+        return False
+    frame = project.frame(function)
+    frames = (frame, *inside(project.names, frame))
+    return all(each != state for frame in frames for each, _ in written(project, frame))
+
+
+def _deletes(function: t.Function, name: str) -> bool:
+    """`del self.jobs[key]`"""
+    gone = (target for node in t.nodes_of(function, t.Delete) for target in node.targets)
+    return any(isinstance(target, t.Subscript) and t.last_name(target.value) == name for target in gone)
 
 
 @memo
