@@ -105,6 +105,7 @@ class Roles:
         self._registered: dict[str, set[RoleKind]] | None = None
         self._factories: set[str] = set()
         self._kin: dict[str, tuple[str, ...]] = {}
+        self._made: dict[tuple[str, str], tuple[str, ...]] = {}
         self._roles: dict[t.Function, Role | None] = {}
         self._parents: dict[t.Function, t.Function] = {}
         self._callers: dict[tuple[t.Function, bool, bool], tuple[Caller, ...]] = {}
@@ -168,7 +169,10 @@ class Roles:
 
     def _objects(self, klass: str, indent: str = r"\s*") -> tuple[str, ...]:
         """The names that objects of a class are given, by the text; without an indent those of modules alone."""
-        return self._found(rf"(?m)^{indent}(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*{klass}\(", klass)
+        if (klass, indent) not in self._made:
+            pattern = rf"(?m)^{indent}(\w+)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*{klass}\("
+            self._made[klass, indent] = self._found(pattern, rf"{klass}\(")
+        return self._made[klass, indent]
 
     def _index(self) -> dict[str, set[RoleKind]]:
         if self._registered is None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 from bglint import tree as t
+from bglint.needles import begun
 from bglint.project import Project
 
-_SET = r"\b%s\s*(?::[^=\n]+)?((?::|[-+*/|&%%^@]|//|\*\*|<<|>>)?=)(?!=)[ \t]*([^\n#]*)"
-_OTHERWISE = (
-    r"['\"]%s['\"]|\b(?:for|as|import|def|class|del)\s+%s\b|(?m:^[ \t]*(?:\w+\.)*%s\s*,[^=\n(]*=[^=])"
-)
-"""By its name as a text, as what a loop or a `with` binds, as a function, as one of several targets."""
+_SET = r"\b%s\b\s*(?::[^=\n]+)?((?::|[-+*/|&%%^@]|//|\*\*|<<|>>)?=)(?!=)[ \t]*([^\n#]*)"
+_BINDS = re.compile(rb"\b(?:for|as|import|def|class|del)[ \t]+\Z")
+_ALONE = re.compile(rb"[ \t]*(?:\w+\.)*")
+_AND_OTHERS = re.compile(rb"\s*,[^=\n(]*=[^=]")
+_QUOTES = (b"'", b'"')
 
 
 def stays_true(project: Project, test: t.Expr) -> bool:
@@ -21,10 +22,22 @@ def stays_true(project: Project, test: t.Expr) -> bool:
         test, wanted = test.operands[0], b"False"
     if not isinstance(test, t.Name | t.Attribute):
         return False
-    name = re.escape(t.last_name(test))
-    sets, others = re.compile((_SET % name).encode()), re.compile((_OTHERWISE % (name, name, name)).encode())
-    if any(others.search(project.sources.scan(file)) for file in project.sources.mentioning(others)):
+    name = t.last_name(test)
+    sources, sets = project.sources, re.compile(begun(_SET % name).encode())
+    word = re.compile(rf"\b{name}\b".encode())
+    if any(_is_bound_otherwise(word, sources.scan(file)) for file in sources.mentioning(word)):
         return False
-    texts = (project.sources.scan(file) for file in project.sources.mentioning(sets))
-    found = [match for text in texts for match in sets.findall(text)]
+    found = [match for file in sources.mentioning(sets) for match in sets.findall(sources.scan(file))]
     return bool(found) and all(how == b"=" and value.strip() == wanted for how, value in found)
+
+
+def _is_bound_otherwise(word: re.Pattern[bytes], text: bytes) -> bool:
+    """By its name as a text, as what a loop or a `with` binds, as a function, as one of several targets."""
+    for match in word.finditer(text):
+        start, end = match.span()
+        line = text[text.rfind(b"\n", 0, start) + 1 : start]
+        if _BINDS.search(line) or (line.endswith(_QUOTES) and text[end : end + 1] in _QUOTES):
+            return True
+        if _ALONE.fullmatch(line) and _AND_OTHERS.match(text, end):
+            return True
+    return False
